@@ -1,0 +1,3 @@
+//! The board qemu-virt.
+#![no_std]
+#![forbid(unsafe_code)]

@@ -1,0 +1,3 @@
+//! Engines that move bytes for the firmware.
+#![no_std]
+#![forbid(unsafe_code)]

@@ -1,0 +1,3 @@
+//! Shared-memory rings against a peer that may lie.
+#![no_std]
+#![forbid(unsafe_code)]

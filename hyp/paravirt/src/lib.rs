@@ -1,0 +1,3 @@
+//! What a partition guest sees of Unimux.
+#![no_std]
+#![forbid(unsafe_code)]
