@@ -1,0 +1,59 @@
+//! The intermediate physical addresses of a partition guest.
+//!
+//! It is the map of QEMU's `virt` machine wherever the two have the same device, so that a guest
+//! program can be tried on the bare machine too. A guest should still read its device tree; these
+//! constants are for early consoles and for EL2, which builds that tree.
+//!
+//! ```text
+//! 0x0800_0000  GICD      64 KiB   emulated, every access exits
+//! 0x080a_0000  GICR     128 KiB   per vCPU, emulated
+//! 0x0900_0000  PL011      4 KiB   emulated, transmit only
+//! 0x0a00_0000  doorbell   4 KiB   mapped RW: stores do not exit
+//! 0x0a00_1000  counters   4 KiB   mapped RO: loads do not exit
+//! 0x4000_0000  RAM       device tree at +0, arm64 Image at +2 MiB, payload at the end
+//! ```
+
+/// Width of a guest's physical addresses: stage 2 starts at level 1 with 39 bits.
+pub const IPA_BITS: u32 = 39;
+
+/// GICv3 distributor frame.
+pub const GICD_BASE: u64 = 0x0800_0000;
+/// Bytes of the distributor frame.
+pub const GICD_SIZE: u64 = 0x1_0000;
+
+/// First GICv3 redistributor: the RD_base frame of vCPU 0.
+pub const GICR_BASE: u64 = 0x080a_0000;
+/// Bytes from one vCPU's redistributor to the next: RD_base and SGI_base frames (GICv3, no VLPI).
+pub const GICR_STRIDE: u64 = 0x2_0000;
+
+/// The transmit-only PL011.
+pub const UART_BASE: u64 = 0x0900_0000;
+/// Bytes of the PL011's frame.
+pub const UART_SIZE: u64 = 0x1000;
+
+/// The RDMA function's doorbell page.
+pub const DOORBELL_BASE: u64 = 0x0a00_0000;
+/// Bytes of the doorbell page.
+pub const DOORBELL_SIZE: u64 = 0x1000;
+
+/// The page of [`crate::ExitCounters`].
+pub const COUNTERS_BASE: u64 = 0x0a00_1000;
+/// Bytes of the counter page.
+pub const COUNTERS_SIZE: u64 = 0x1000;
+
+/// First byte of RAM; the guest's device tree lies here when it is entered.
+pub const RAM_BASE: u64 = 0x4000_0000;
+/// Bytes kept for the device tree at the start of RAM.
+pub const DTB_SIZE_MAX: u64 = 0x20_0000;
+/// Where in RAM the arm64 `Image` is copied; its first byte is the entry point.
+pub const IMAGE_OFFSET: u64 = 0x20_0000;
+
+/// Largest number of vCPUs of one guest (the counter page has a block for each).
+pub const VCPUS_MAX: usize = 8;
+
+/// Number of SPIs a guest's distributor has (INTID 32 to 95).
+pub const SPIS: u32 = 64;
+/// INTID of the interrupt that an armed completion queue raises: SPI 16.
+pub const COMPLETION_INTID: u32 = 48;
+/// INTID of the virtual timer: PPI 11.
+pub const TIMER_INTID: u32 = 27;
