@@ -99,6 +99,14 @@ pub struct VcpuExits {
     by_reason: [AtomicU64; ExitReason::COUNT],
 }
 
+impl VcpuExits {
+    const fn new() -> Self {
+        Self {
+            by_reason: [const { AtomicU64::new(0) }; ExitReason::COUNT],
+        }
+    }
+}
+
 /// The counter page of a guest at [`crate::map::COUNTERS_BASE`]: a block per vCPU, and in it one
 /// `u64` per [`ExitReason`] in its order.
 #[derive(Debug)]
@@ -116,11 +124,8 @@ const _: () = {
 impl ExitCounters {
     /// All counts zero.
     pub const fn new() -> Self {
-        const ZERO: VcpuExits = VcpuExits {
-            by_reason: [const { AtomicU64::new(0) }; ExitReason::COUNT],
-        };
         Self {
-            vcpus: [ZERO; VCPUS_MAX],
+            vcpus: [const { VcpuExits::new() }; VCPUS_MAX],
         }
     }
 
