@@ -1,0 +1,204 @@
+//! The windows through which a function reaches its guest's memory.
+//!
+//! A window maps a range of IPAs to as long a range of PAs, as stage 2 does; this is the
+//! firmware's own record of it, which no guest can write.
+// UNSAFETY: `grant` is where the hypervisor promises that memory belongs to a guest.
+#![expect(
+    unsafe_code,
+    reason = "a grant is a promise that the compiler cannot check"
+)]
+
+use heapless::Vec;
+use thiserror::Error;
+
+use crate::{Ipa, Pa, Span};
+
+/// How many windows one function can have.
+pub const MAX_WINDOWS: usize = 16;
+
+/// Why a window was not granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum GrantError {
+    /// The window has no byte.
+    #[error("the window is empty")]
+    Empty,
+    /// Its end does not fit in an address.
+    #[error("the window wraps around the address space")]
+    Wraps,
+    /// It covers an IPA that another window covers.
+    #[error("the window overlaps the one at {0}")]
+    Overlaps(Ipa),
+    /// The function has [`MAX_WINDOWS`] windows already.
+    #[error("the function has {MAX_WINDOWS} windows already")]
+    Full,
+}
+
+/// A range that no window covers: an address the guest may not name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("no window covers {len_bytes} bytes at {ipa}")]
+pub struct OutOfReach {
+    /// Where the range begins.
+    pub ipa: Ipa,
+    /// Its length in bytes.
+    pub len_bytes: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    ipa: Ipa,
+    memory: Span,
+}
+
+impl Window {
+    fn overlaps(&self, ipa: Ipa, last: Ipa) -> bool {
+        let own_last = self.ipa.get() + (self.memory.len_bytes() - 1);
+        self.ipa <= last && ipa.get() <= own_last
+    }
+}
+
+/// The memory that one function may name, by IPA.
+#[derive(Clone, Debug, Default)]
+pub struct Windows {
+    windows: Vec<Window, MAX_WINDOWS>,
+}
+
+impl Windows {
+    /// No memory at all.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            windows: Vec::new(),
+        }
+    }
+
+    /// Lets the function name the `len_bytes` bytes at `pa` by the IPAs from `ipa` on.
+    ///
+    /// # Errors
+    ///
+    /// [`GrantError`] says why the window was refused; nothing changed then.
+    ///
+    /// # Safety
+    ///
+    /// 1. The memory is mapped readable and writable at its physical address, in this program,
+    ///    for as long as it runs. On the host, its provenance has been exposed.
+    /// 2. No Rust object lives in it, nor ever will: the guest and the engines write it at will.
+    /// 3. It belongs to this function's guest: whoever may write it through this function may
+    ///    also write it directly.
+    pub unsafe fn grant(&mut self, ipa: Ipa, pa: Pa, len_bytes: u64) -> Result<(), GrantError> {
+        let last_offset = len_bytes.checked_sub(1).ok_or(GrantError::Empty)?;
+        let last = ipa.checked_add(last_offset).ok_or(GrantError::Wraps)?;
+        ipa.checked_add(len_bytes).ok_or(GrantError::Wraps)?;
+        pa.checked_add(len_bytes).ok_or(GrantError::Wraps)?;
+        if let Some(other) = self
+            .windows
+            .iter()
+            .find(|window| window.overlaps(ipa, last))
+        {
+            return Err(GrantError::Overlaps(other.ipa));
+        }
+        // SAFETY: points 1 and 2 are the caller's promise; the end does not wrap, checked above.
+        let memory = unsafe { Span::new(pa, len_bytes) };
+        self.windows
+            .push(Window { ipa, memory })
+            .map_err(|_| GrantError::Full)
+    }
+
+    /// The memory behind `len_bytes` bytes at `ipa`, if one window covers all of it.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfReach`] if no single window covers the range.
+    pub fn translate(&self, ipa: Ipa, len_bytes: u64) -> Result<Span, OutOfReach> {
+        self.windows
+            .iter()
+            .find_map(|window| window.memory.part(ipa.offset_from(window.ipa)?, len_bytes))
+            .ok_or(OutOfReach { ipa, len_bytes })
+    }
+
+    /// How many bytes the function can name.
+    #[must_use]
+    pub fn len_bytes(&self) -> u64 {
+        self.windows
+            .iter()
+            .map(|window| window.memory.len_bytes())
+            .sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use std::boxed::Box;
+    use std::vec;
+
+    use super::*;
+
+    /// Windows over `len_bytes` bytes of test memory, named from `ipa` on.
+    fn one_window(ipa: u64, len_bytes: u64) -> (Windows, Pa) {
+        let memory: &'static mut [u64] =
+            Box::leak(vec![0u64; (len_bytes / 8) as usize].into_boxed_slice());
+        let pa = Pa::new(memory.as_mut_ptr().expose_provenance() as u64);
+        let mut windows = Windows::new();
+        // SAFETY: the buffer is leaked, exposed, and nothing else uses it.
+        unsafe { windows.grant(Ipa::new(ipa), pa, len_bytes) }.unwrap();
+        (windows, pa)
+    }
+
+    #[test]
+    fn only_what_was_granted_can_be_named() {
+        let (windows, pa) = one_window(0x1000, 0x100);
+        assert_eq!(windows.translate(Ipa::new(0x1000), 0x100).unwrap().pa(), pa);
+        assert!(windows.translate(Ipa::new(0x1000), 0x101).is_err());
+        assert!(windows.translate(Ipa::new(0xfff), 1).is_err());
+        assert!(windows.translate(Ipa::new(0x10ff), 1).is_ok());
+        assert!(windows.translate(Ipa::new(0x1100), 1).is_err());
+        assert!(windows.translate(Ipa::new(0x1010), u64::MAX).is_err());
+        assert!(windows.translate(Ipa::new(u64::MAX), 2).is_err());
+    }
+
+    #[test]
+    fn windows_that_overlap_or_wrap_are_refused() {
+        let (mut windows, pa) = one_window(0x1000, 0x100);
+        // SAFETY: none of these grants is accepted.
+        let mut grant = |ipa, len| unsafe { windows.grant(Ipa::new(ipa), pa, len) };
+        assert_eq!(
+            grant(0x10ff, 8),
+            Err(GrantError::Overlaps(Ipa::new(0x1000)))
+        );
+        assert_eq!(grant(0xff9, 8), Err(GrantError::Overlaps(Ipa::new(0x1000))));
+        assert_eq!(grant(0x2000, 0), Err(GrantError::Empty));
+        assert_eq!(grant(u64::MAX - 3, 8), Err(GrantError::Wraps));
+    }
+
+    #[test]
+    fn words_are_read_and_written_where_they_lie() {
+        let (windows, _) = one_window(0, 64);
+        let span = windows.translate(Ipa::new(0), 64).unwrap();
+        span.write(8, &[1, 2, 3]).unwrap();
+        let mut read = [0; 4];
+        span.read(0, &mut read).unwrap();
+        assert_eq!(read, [0, 1, 2, 3]);
+        assert_eq!(
+            span.read(40, &mut read),
+            None,
+            "the last word lies past the end"
+        );
+        assert!(span.word(4).is_none(), "not aligned");
+        assert!(span.word(64).is_none(), "past the end");
+    }
+
+    #[test]
+    fn records_need_their_alignment() {
+        let memory: &'static mut [u64] = Box::leak(vec![0u64; 64].into_boxed_slice());
+        let pa = memory.as_mut_ptr().expose_provenance() as u64;
+        let mut windows = Windows::new();
+        // SAFETY: the buffer is leaked, exposed, and nothing else uses it.
+        unsafe { windows.grant(Ipa::new(0), Pa::new(pa), 512) }.unwrap();
+        let first = (64 - pa % 64) % 64;
+        let line = |at, len| windows.translate(Ipa::new(at), len).unwrap().lines::<8>();
+        assert_eq!(line(first, 128).unwrap().len(), 2);
+        assert!(line(first + 8, 64).is_none());
+        assert!(line(first, 72).is_none());
+    }
+}
