@@ -1,0 +1,68 @@
+//! Time and cycles, read without an exit.
+#![expect(
+    unsafe_code,
+    reason = "no crate here has the cycle counter's registers"
+)]
+// UNSAFETY: three system registers of the PMU, by MRS and MSR.
+
+use core::arch::asm;
+
+use aarch64_cpu::registers::{CNTFRQ_EL0, CNTVCT_EL0, Readable};
+
+use crate::barrier;
+
+const NS_PER_S: u128 = 1_000_000_000;
+
+/// Ticks of the virtual counter. Not before what precedes it in program order has executed.
+pub fn ticks() -> u64 {
+    barrier::context();
+    CNTVCT_EL0.get()
+}
+
+/// Ticks per second.
+pub fn frequency_hz() -> u64 {
+    CNTFRQ_EL0.get()
+}
+
+/// `ticks` in nanoseconds.
+pub fn ticks_to_ns(ticks: u64) -> u64 {
+    (u128::from(ticks) * NS_PER_S / u128::from(frequency_hz().max(1))) as u64
+}
+
+/// `ns` nanoseconds in ticks, rounded up.
+pub fn ns_to_ticks(ns: u64) -> u64 {
+    (u128::from(ns) * u128::from(frequency_hz())).div_ceil(NS_PER_S) as u64
+}
+
+/// Nanoseconds since the guest's counter began. The virtual counter is common to all guests of a
+/// scenario unless EL2 gives them offsets.
+pub fn now_ns() -> u64 {
+    ticks_to_ns(ticks())
+}
+
+/// Cycles that this vCPU's core has run: PMCCNTR_EL0. Under QEMU's `-icount shift=0` one cycle is
+/// one instruction of the whole machine.
+pub fn cycles() -> u64 {
+    let cycles;
+    barrier::context();
+    // SAFETY: reads a counter that EL1 may always read (PMCCNTR_EL0).
+    unsafe {
+        asm!("mrs {c}, pmccntr_el0", c = out(reg) cycles, options(nomem, nostack, preserves_flags))
+    };
+    cycles
+}
+
+/// Lets the cycle counter of this core run: PMCR_EL0.{E, LC} and PMCNTENSET_EL0.C (Arm ARM, D19.5).
+pub(crate) fn start_cycle_counter() {
+    // SAFETY: both registers control counters only, and nothing else in the guest uses the PMU.
+    unsafe {
+        asm!(
+            "msr pmcntenset_el0, {cycle_counter}",
+            "msr pmcr_el0, {enable_long}",
+            cycle_counter = in(reg) 1_u64 << 31,
+            enable_long = in(reg) 1_u64 | 1 << 6,
+            options(nomem, nostack, preserves_flags),
+        );
+    }
+    barrier::context();
+}
