@@ -1,0 +1,87 @@
+//! The device-tree binding `unimux,scenario`: names of its nodes and properties.
+//!
+//! Numbers of 64 bits and the two numbers of a module take two cells each, high cell first, whatever
+//! `#address-cells` says.
+//!
+//! ```dts
+//! / { chosen { unimux {
+//!     compatible = "unimux,scenario";
+//!     engine-core = <0>;
+//!     idle-functions = <63>;                 // optional, 0
+//!     baseline;                              // optional
+//!     guest@0 {
+//!         role = "guest";                    // optional; the only role yet
+//!         label = "alice";
+//!         cores = <1 2>;
+//!         memory-bytes = /bits/ 64 <0x4000000>;
+//!         memory-at = /bits/ 64 <0x60000000>;        // optional: where there is room
+//!         image = /bits/ 64 <0x50000000 0x21000>;
+//!         payload = /bits/ 64 <0x50200000 0x1234>;   // optional
+//!         on-fault = "restart";              // optional, "stop"
+//!         restarts-max = <3>;                // with "restart" only
+//!         bootargs = "peer=1";               // optional, ""
+//!         partition = <1>;                   // optional, 1
+//!         weight = <1>;                      // optional, 1
+//!         quota = <4 16 16 32 4096>;         // optional: pds cqs qps mrs pages
+//!     };
+//! }; }; };
+//! ```
+//!
+//! A property or a node that is not listed here is refused: a misspelt limit must not become no
+//! limit.
+
+/// Where the scenario is.
+pub const PATH: &str = "/chosen/unimux";
+/// Value of `compatible`.
+pub const COMPATIBLE: &str = "unimux,scenario";
+/// Name of a guest's node before the `@`.
+pub const GUEST: &str = "guest";
+/// The one role there is.
+pub const ROLE_GUEST: &str = "guest";
+/// The role that comes later.
+pub const ROLE_KVM_HOST: &str = "kvm-host";
+/// Values of `on-fault`.
+pub const STOP: &str = "stop";
+/// See [`STOP`].
+pub const RESTART: &str = "restart";
+
+/// Names of properties.
+pub mod property {
+    #![expect(missing_docs, reason = "each is explained by the field it carries")]
+    pub const COMPATIBLE: &str = "compatible";
+    pub const ENGINE_CORE: &str = "engine-core";
+    pub const IDLE_FUNCTIONS: &str = "idle-functions";
+    pub const BASELINE: &str = "baseline";
+    pub const ROLE: &str = "role";
+    pub const LABEL: &str = "label";
+    pub const CORES: &str = "cores";
+    pub const MEMORY_BYTES: &str = "memory-bytes";
+    pub const MEMORY_AT: &str = "memory-at";
+    pub const IMAGE: &str = "image";
+    pub const PAYLOAD: &str = "payload";
+    pub const ON_FAULT: &str = "on-fault";
+    pub const RESTARTS_MAX: &str = "restarts-max";
+    pub const BOOTARGS: &str = "bootargs";
+    pub const PARTITION: &str = "partition";
+    pub const WEIGHT: &str = "weight";
+    pub const QUOTA: &str = "quota";
+
+    /// What the scenario's own node may have.
+    pub const OF_SCENARIO: [&str; 4] = [COMPATIBLE, ENGINE_CORE, IDLE_FUNCTIONS, BASELINE];
+    /// What a guest's node may have.
+    pub const OF_GUEST: [&str; 13] = [
+        ROLE,
+        LABEL,
+        CORES,
+        MEMORY_BYTES,
+        MEMORY_AT,
+        IMAGE,
+        PAYLOAD,
+        ON_FAULT,
+        RESTARTS_MAX,
+        BOOTARGS,
+        PARTITION,
+        WEIGHT,
+        QUOTA,
+    ];
+}

@@ -1,0 +1,501 @@
+//! Refuses a scenario that names something twice, or something that is not there.
+//!
+//! It trusts neither the scenario nor the tree it came with, and never repairs: a scenario that is
+//! wrong in one place is refused whole, with the reason.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use unimux_paravirt::map::{IMAGE_OFFSET, VCPUS_MAX};
+
+use crate::arm64_image::{ImageError, ImageHeader};
+use crate::place::{Layout, RAM_ALIGN, RAM_MAX, RAM_MIN, modules, place};
+use crate::{Guest, Machine, Module, NAME_MAX, PaRange, Scenario};
+
+/// Most functions of a scenario, idle ones included: doorbells are scanned by 64.
+pub const FUNCTIONS_MAX: u32 = 64;
+
+/// Why a scenario is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The engine's core does not exist.
+    #[error("no engine core: the machine has cores 0 to {}, not core {core}", .cores.saturating_sub(1))]
+    NoEngineCore {
+        /// Asked for.
+        core: u32,
+        /// Cores of the machine.
+        cores: u32,
+    },
+    /// A guest names a core that does not exist.
+    #[error("guest {guest} names core {core}, but the machine has cores 0 to {}", .cores.saturating_sub(1))]
+    UnknownCore {
+        /// Whose.
+        guest: String,
+        /// Asked for.
+        core: u32,
+        /// Cores of the machine.
+        cores: u32,
+    },
+    /// A core has two roles.
+    #[error("core {core} is given twice: to {first} and to {second}")]
+    CoreTwice {
+        /// Which.
+        core: u32,
+        /// Who has it.
+        first: String,
+        /// Who wants it too.
+        second: String,
+    },
+    /// A guest without a core.
+    #[error("guest {guest} has no core")]
+    NoCore {
+        /// Which.
+        guest: String,
+    },
+    /// A guest with more cores than the counter page has blocks.
+    #[error("guest {guest} has {cores} cores; at most {VCPUS_MAX} are possible")]
+    TooManyCores {
+        /// Which.
+        guest: String,
+        /// How many.
+        cores: usize,
+    },
+    /// A name that the console cannot show.
+    #[error("{name:?} is no name for a guest: 1 to {NAME_MAX} of a-z, 0-9 and -")]
+    BadName {
+        /// What it is.
+        name: String,
+    },
+    /// Two guests of the same name.
+    #[error("two guests are called {name}")]
+    NameTwice {
+        /// Which name.
+        name: String,
+    },
+    /// RAM that stage 2 cannot make of 2 MiB blocks, or below or beyond the limits.
+    #[error(
+        "guest {guest}: {memory_bytes:#x} bytes of memory; it must be a multiple of {RAM_ALIGN:#x} \
+             from {RAM_MIN:#x} to {RAM_MAX:#x}"
+    )]
+    MemorySize {
+        /// Whose.
+        guest: String,
+        /// How much.
+        memory_bytes: u64,
+    },
+    /// A fixed place that is no multiple of 2 MiB.
+    #[error(
+        "guest {guest}: its memory cannot lie at {base:#x}, which is no multiple of {RAM_ALIGN:#x}"
+    )]
+    PlaceNotAligned {
+        /// Whose.
+        guest: String,
+        /// Where.
+        base: u64,
+    },
+    /// Not enough memory in one piece.
+    #[error("guest {guest}: no {memory_bytes:#x} bytes of memory in one piece are left")]
+    ExceedsMemory {
+        /// Whose.
+        guest: String,
+        /// How much.
+        memory_bytes: u64,
+    },
+    /// Something lies where the machine has no RAM.
+    #[error("{what} lies outside the machine's memory")]
+    OutsideMemory {
+        /// What.
+        what: String,
+    },
+    /// A module without bytes, or one that wraps.
+    #[error("the {what} of {guest} is empty or passes the end of the address space")]
+    ModuleLength {
+        /// Whose.
+        guest: String,
+        /// Image or payload.
+        what: &'static str,
+    },
+    /// Two things in one place.
+    #[error("{first} ({first_range}) and {second} ({second_range}) overlap")]
+    Overlap {
+        /// One.
+        first: String,
+        /// Where it is.
+        first_range: PaRange,
+        /// The other.
+        second: String,
+        /// Where it is.
+        second_range: PaRange,
+    },
+    /// A guest whose memory is too small for what it starts with.
+    #[error(
+        "guest {guest}: {memory_bytes:#x} bytes of memory are too few for its {what} of {needs_bytes:#x}"
+    )]
+    GuestTooSmall {
+        /// Whose.
+        guest: String,
+        /// RAM.
+        memory_bytes: u64,
+        /// Image or payload.
+        what: &'static str,
+        /// Its size.
+        needs_bytes: u64,
+    },
+    /// A function that would never be served.
+    #[error("guest {guest}: the weight of a function is at least 1")]
+    NoWeight {
+        /// Whose.
+        guest: String,
+    },
+    /// More functions than the firmware has.
+    #[error("{functions} functions, idle ones included; at most {FUNCTIONS_MAX} are possible")]
+    TooManyFunctions {
+        /// How many.
+        functions: u64,
+    },
+    /// An image that a guest cannot be started with.
+    #[error("guest {guest}: {error}")]
+    Image {
+        /// Whose.
+        guest: String,
+        /// Why.
+        error: ImageError,
+    },
+}
+
+/// Checks the whole scenario and finds a place for every guest.
+///
+/// `machine.reserved` must have Unimux and the device tree in it. What the images are is checked
+/// apart, by [`check_image`], since that needs their bytes.
+///
+/// # Errors
+/// The first [`Refusal`].
+pub fn check(scenario: &Scenario, machine: &Machine) -> Result<Layout, Refusal> {
+    names(scenario)?;
+    cores(scenario, machine)?;
+    functions(scenario)?;
+    for guest in &scenario.guests {
+        let bytes = guest.memory_bytes;
+        if !bytes.is_multiple_of(RAM_ALIGN) || !(RAM_MIN..=RAM_MAX).contains(&bytes) {
+            return Err(Refusal::MemorySize {
+                guest: guest.name.clone(),
+                memory_bytes: bytes,
+            });
+        }
+    }
+    memory(machine)?;
+    module_places(scenario, machine)?;
+    place(scenario, machine)
+}
+
+/// Checks that the file at `guest.image`, which begins with `first_bytes`, is an arm64 `Image` that
+/// fits into the guest's RAM together with its payload. Returns what a loader must know of it.
+///
+/// # Errors
+/// [`Refusal::Image`] or [`Refusal::GuestTooSmall`].
+pub fn check_image(guest: &Guest, first_bytes: &[u8]) -> Result<ImageHeader, Refusal> {
+    let header =
+        ImageHeader::parse(first_bytes, guest.image.len_bytes).map_err(|error| Refusal::Image {
+            guest: guest.name.clone(),
+            error,
+        })?;
+    let payload_bytes = guest.payload.map_or(0, |it| it.len_bytes);
+    let end = IMAGE_OFFSET
+        .checked_add(header.memory_bytes)
+        .and_then(|end| end.checked_add(payload_bytes.checked_next_multiple_of(4096)?));
+    match end {
+        Some(end) if end <= guest.memory_bytes => Ok(header),
+        _ => Err(Refusal::GuestTooSmall {
+            guest: guest.name.clone(),
+            memory_bytes: guest.memory_bytes,
+            what: "image",
+            needs_bytes: header.memory_bytes,
+        }),
+    }
+}
+
+fn names(scenario: &Scenario) -> Result<(), Refusal> {
+    for (index, Guest { name, .. }) in scenario.guests.iter().enumerate() {
+        let allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
+        if !(1..=NAME_MAX).contains(&name.len()) || !name.bytes().all(allowed) {
+            return Err(Refusal::BadName { name: name.clone() });
+        }
+        if scenario.guests[..index].iter().any(|it| it.name == *name) {
+            return Err(Refusal::NameTwice { name: name.clone() });
+        }
+    }
+    Ok(())
+}
+
+fn cores(scenario: &Scenario, machine: &Machine) -> Result<(), Refusal> {
+    let cores = machine.cores;
+    if scenario.engine_core >= cores {
+        return Err(Refusal::NoEngineCore {
+            core: scenario.engine_core,
+            cores,
+        });
+    }
+    let mut given: Vec<(u32, &str)> = alloc::vec![(scenario.engine_core, "the engine")];
+    for guest in &scenario.guests {
+        let name = || guest.name.clone();
+        if guest.cores.is_empty() {
+            return Err(Refusal::NoCore { guest: name() });
+        }
+        if guest.cores.len() > VCPUS_MAX {
+            return Err(Refusal::TooManyCores {
+                guest: name(),
+                cores: guest.cores.len(),
+            });
+        }
+        for &core in &guest.cores {
+            if core >= cores {
+                return Err(Refusal::UnknownCore {
+                    guest: name(),
+                    core,
+                    cores,
+                });
+            }
+            if let Some((_, first)) = given.iter().find(|(other, _)| *other == core) {
+                return Err(Refusal::CoreTwice {
+                    core,
+                    first: (*first).into(),
+                    second: name(),
+                });
+            }
+            given.push((core, &guest.name));
+        }
+    }
+    Ok(())
+}
+
+fn functions(scenario: &Scenario) -> Result<(), Refusal> {
+    let functions = scenario.guests.len() as u64 + u64::from(scenario.idle_functions);
+    if functions > u64::from(FUNCTIONS_MAX) {
+        return Err(Refusal::TooManyFunctions { functions });
+    }
+    match scenario.guests.iter().find(|it| it.function.weight == 0) {
+        Some(guest) => Err(Refusal::NoWeight {
+            guest: guest.name.clone(),
+        }),
+        None => Ok(()),
+    }
+}
+
+fn memory(machine: &Machine) -> Result<(), Refusal> {
+    for (index, range) in machine.memory.iter().enumerate() {
+        if let Some(other) = machine.memory[..index].iter().find(|it| it.overlaps(range)) {
+            return Err(Refusal::Overlap {
+                first: "one memory of the machine".into(),
+                first_range: *other,
+                second: "another".into(),
+                second_range: *range,
+            });
+        }
+    }
+    Ok(())
+}
+
+fn module_places(scenario: &Scenario, machine: &Machine) -> Result<(), Refusal> {
+    let mut placed: Vec<(String, PaRange)> = Vec::new();
+    for guest in &scenario.guests {
+        for (what, module) in modules(guest) {
+            let range = module_range(guest, what, module)?;
+            let name = alloc::format!("the {what} of {}", guest.name);
+            if !machine.memory.iter().any(|it| it.contains(&range)) {
+                return Err(Refusal::OutsideMemory { what: name });
+            }
+            let reserved = machine.reserved.iter().map(|it| (it.what, it.range));
+            // Guests may be loaded from the very same bytes: they are only read.
+            let others = placed
+                .iter()
+                .filter(|(_, other)| *other != range)
+                .map(|(name, other)| (name.as_str(), *other));
+            let mut in_the_way = reserved.chain(others).filter(|(_, it)| it.overlaps(&range));
+            if let Some((first, first_range)) = in_the_way.next() {
+                let first = first.into();
+                return Err(Refusal::Overlap {
+                    first,
+                    first_range,
+                    second: name,
+                    second_range: range,
+                });
+            }
+            placed.push((name, range));
+        }
+    }
+    Ok(())
+}
+
+fn module_range(guest: &Guest, what: &'static str, module: Module) -> Result<PaRange, Refusal> {
+    module.range().ok_or_else(|| Refusal::ModuleLength {
+        guest: guest.name.clone(),
+        what,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use super::*;
+    use crate::arm64_image::header;
+    use crate::strategy::{guest, machine, scenario_of};
+    use zerocopy::IntoBytes;
+
+    fn module(pa: u64, len_bytes: u64) -> Module {
+        Module { pa, len_bytes }
+    }
+
+    #[test]
+    fn a_sound_scenario_is_taken() {
+        let layout = check(&scenario_of([guest("a", 1), guest("b", 2)]), &machine()).unwrap();
+        assert_eq!(layout.guests.len(), 2);
+    }
+
+    #[test]
+    fn guests_may_share_the_bytes_of_an_image() {
+        let mut pair = [guest("a", 1), guest("b", 2)];
+        pair[1].image = pair[0].image;
+        assert!(check(&scenario_of(pair), &machine()).is_ok());
+    }
+
+    #[test]
+    fn each_fault_is_refused_with_its_reason() {
+        type Damage = fn(&mut Scenario);
+        let cases: [(Damage, &str); 25] = [
+            (|s| s.engine_core = 4, "no engine core"),
+            (
+                |s| s.guests[1].cores = [1].into(),
+                "core 1 is given twice: to a and to b",
+            ),
+            (
+                |s| s.guests[1].cores = [2, 2].into(),
+                "core 2 is given twice: to b and to b",
+            ),
+            (
+                |s| s.guests[0].cores = [0].into(),
+                "core 0 is given twice: to the engine and to a",
+            ),
+            (|s| s.guests[0].cores = [7].into(), "guest a names core 7"),
+            (|s| s.guests[0].cores.clear(), "guest a has no core"),
+            (
+                |s| s.guests[0].cores = (0..9).collect(),
+                "guest a has 9 cores",
+            ),
+            (|s| s.guests[1].name = "a".into(), "two guests are called a"),
+            (|s| s.guests[1].name = "B!".into(), "\"B!\" is no name"),
+            (|s| s.guests[1].name.clear(), "\"\" is no name"),
+            (
+                |s| s.guests[1].name = "abcdefghijklmnop".into(),
+                "is no name",
+            ),
+            (|s| s.guests[0].memory_bytes = 0, "0x0 bytes of memory"),
+            (
+                |s| s.guests[0].memory_bytes += 4096,
+                "it must be a multiple of 0x200000",
+            ),
+            (
+                |s| s.guests[0].memory_bytes = 1 << 39,
+                "0x8000000000 bytes of memory",
+            ),
+            (
+                |s| s.guests[0].memory_bytes = 1 << 30,
+                "guest a: no 0x40000000 bytes",
+            ),
+            (
+                |s| s.guests[0].memory_at = Some(0x4100_1000),
+                "cannot lie at 0x41001000",
+            ),
+            (
+                |s| s.guests[0].memory_at = Some(0x1000_0000),
+                "the memory of a lies outside",
+            ),
+            (
+                |s| s.guests[0].memory_at = Some(u64::MAX),
+                "the memory of a lies outside",
+            ),
+            (
+                |s| s.guests[0].memory_at = Some(0x4000_0000),
+                "(0x40000000..0x40010000) and the mem",
+            ),
+            (
+                |s| {
+                    s.guests
+                        .iter_mut()
+                        .for_each(|it| it.memory_at = Some(0x6000_0000))
+                },
+                "the memory of a (0x60000000..0x64000000) and the memory of b",
+            ),
+            (
+                |s| s.guests[0].image = module(0x1000, 1),
+                "the image of a lies outside",
+            ),
+            (
+                |s| s.guests[0].image.len_bytes = 0,
+                "the image of a is empty",
+            ),
+            (
+                |s| s.guests[1].image = module(0x4020_0800, 1),
+                "Unimux (0x40200000..0x40280000) and",
+            ),
+            (|s| s.guests[1].function.weight = 0, "guest b: the weight"),
+            (|s| s.idle_functions = 63, "65 functions"),
+        ];
+        for (damage, says) in cases {
+            let mut scenario = scenario_of([guest("a", 1), guest("b", 2)]);
+            damage(&mut scenario);
+            let message = check(&scenario, &machine()).unwrap_err().to_string();
+            assert!(message.contains(says), "{message:?} does not say {says:?}");
+        }
+    }
+
+    #[test]
+    fn modules_that_overlap_each_other_are_refused() {
+        let mut pair = [guest("a", 1), guest("b", 2)];
+        pair[1].payload = Some(module(pair[0].image.pa + 1, 10));
+        let message = check(&scenario_of(pair), &machine())
+            .unwrap_err()
+            .to_string();
+        assert!(message.contains("the image of a (") && message.contains("the payload of b ("));
+    }
+
+    #[test]
+    fn a_payload_larger_than_the_guest_is_refused() {
+        let mut large = guest("a", 1);
+        large.payload = Some(module(0x7000_0000, large.memory_bytes));
+        let message = check(&scenario_of([large]), &machine())
+            .unwrap_err()
+            .to_string();
+        assert!(message.contains("too few for its payload"), "{message}");
+    }
+
+    #[test]
+    fn overlapping_memory_of_the_machine_is_refused() {
+        let mut machine = machine();
+        machine.memory.push(machine.memory[0]);
+        let message = check(&scenario_of([guest("a", 1)]), &machine)
+            .unwrap_err()
+            .to_string();
+        assert!(message.contains("one memory of the machine"), "{message}");
+    }
+
+    #[test]
+    fn an_image_must_be_one_and_fit() {
+        let mut guest = guest("a", 1);
+        guest.image.len_bytes = 0x1000;
+        let sound = header(0x20_0000, 0x8000);
+        assert_eq!(
+            check_image(&guest, sound.as_bytes()).map(|it| it.memory_bytes),
+            Ok(0x8000)
+        );
+        let message = check_image(&guest, &[0; 64]).unwrap_err().to_string();
+        assert!(message.starts_with("guest a: no arm64 Image"), "{message}");
+        let large = header(0, guest.memory_bytes - IMAGE_OFFSET);
+        assert!(check_image(&guest, large.as_bytes()).is_ok());
+        guest.payload = Some(module(0x7000_0000, 1));
+        let message = check_image(&guest, large.as_bytes())
+            .unwrap_err()
+            .to_string();
+        assert!(message.contains("too few for its image"), "{message}");
+    }
+}
