@@ -10,7 +10,7 @@
     reason = "a physical address becomes a reference here and only here"
 )]
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use crate::Pa;
 
@@ -115,6 +115,42 @@ impl Span {
             self.word(at)?.store(word, Ordering::Relaxed);
         }
         Some(())
+    }
+
+    /// Writes `bytes` to the beginning of the span, at whatever alignment it has.
+    ///
+    /// An aligned 64-bit word is written whole, so that a guest never sees half of one.
+    /// Returns `None`, with nothing written, if they do not fit.
+    #[must_use]
+    pub fn write_bytes(self, bytes: &[u8]) -> Option<()> {
+        let target = self.part(0, bytes.len() as u64)?;
+        let mut written = 0;
+        for chunk in bytes.chunks(WORD as usize) {
+            match (<[u8; WORD as usize]>::try_from(chunk), target.word(written)) {
+                (Ok(word), Some(aligned)) => {
+                    aligned.store(u64::from_le_bytes(word), Ordering::Relaxed);
+                }
+                _ => target.part(written, chunk.len() as u64)?.write_each(chunk),
+            }
+            written += chunk.len() as u64;
+        }
+        Some(())
+    }
+
+    /// Writes `bytes`, which are as many as the span has, one by one.
+    fn write_each(self, bytes: &[u8]) {
+        debug_assert_eq!(bytes.len() as u64, self.len_bytes);
+        let Ok(address) = usize::try_from(self.pa.get()) else {
+            return;
+        };
+        let pointer = core::ptr::with_exposed_provenance::<AtomicU8>(address);
+        // SAFETY: 1. The span is mapped for as long as the program runs and holds no Rust object;
+        // a guest's writes race with atomics only. 2. A byte is always aligned. 3. Any bit
+        // pattern is valid. 4. The length is the span's, which does not wrap.
+        let target = unsafe { core::slice::from_raw_parts(pointer, bytes.len()) };
+        for (to, &from) in target.iter().zip(bytes) {
+            to.store(from, Ordering::Relaxed);
+        }
     }
 
     /// The span as an array of records of `N` words each.

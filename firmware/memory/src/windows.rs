@@ -115,6 +115,23 @@ impl Windows {
             .ok_or(OutOfReach { ipa, len_bytes })
     }
 
+    /// As much of the `len_bytes` bytes at `ipa` as lies in one window: at least one byte.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfReach`] if no window covers the first byte, or there is none.
+    pub fn translate_some(&self, ipa: Ipa, len_bytes: u64) -> Result<Span, OutOfReach> {
+        self.windows
+            .iter()
+            .find_map(|window| {
+                let offset = ipa.offset_from(window.ipa)?;
+                let left = window.memory.len_bytes().checked_sub(offset)?;
+                let some = window.memory.part(offset, len_bytes.min(left))?;
+                (!some.is_empty()).then_some(some)
+            })
+            .ok_or(OutOfReach { ipa, len_bytes })
+    }
+
     /// How many bytes the function can name.
     #[must_use]
     pub fn len_bytes(&self) -> u64 {
@@ -169,6 +186,49 @@ mod tests {
         assert_eq!(grant(0xff9, 8), Err(GrantError::Overlaps(Ipa::new(0x1000))));
         assert_eq!(grant(0x2000, 0), Err(GrantError::Empty));
         assert_eq!(grant(u64::MAX - 3, 8), Err(GrantError::Wraps));
+    }
+
+    #[test]
+    fn a_range_can_be_walked_window_by_window() {
+        let (mut windows, pa) = one_window(0x1000, 0x100);
+        // SAFETY: the same leaked buffer under another address.
+        unsafe { windows.grant(Ipa::new(0x1100), pa, 0x80) }.unwrap();
+        let some = |ipa, len| {
+            windows
+                .translate_some(Ipa::new(ipa), len)
+                .map(Span::len_bytes)
+        };
+        assert_eq!(some(0x10f0, 0x20), Ok(0x10));
+        assert_eq!(some(0x1100, 0x100), Ok(0x80));
+        assert!(some(0x1180, 1).is_err());
+        assert!(some(0x1000, 0).is_err(), "no byte is no place");
+    }
+
+    #[test]
+    fn bytes_land_at_any_alignment() {
+        let (windows, _) = one_window(0, 64);
+        for start in 0..16 {
+            let all = windows.translate(Ipa::new(0), 64).unwrap();
+            all.write(0, &[0; 8]).unwrap();
+            let bytes: [u8; 21] = core::array::from_fn(|i| i as u8 + 1);
+            windows
+                .translate(Ipa::new(start), 21)
+                .unwrap()
+                .write_bytes(&bytes)
+                .unwrap();
+            let mut words = [0; 8];
+            all.read(0, &mut words).unwrap();
+            let mut expected = [0u8; 64];
+            expected[start as usize..start as usize + 21].copy_from_slice(&bytes);
+            assert_eq!(words.map(u64::to_le_bytes).concat(), expected);
+            assert_eq!(
+                windows
+                    .translate(Ipa::new(60), 4)
+                    .unwrap()
+                    .write_bytes(&bytes),
+                None
+            );
+        }
     }
 
     #[test]
