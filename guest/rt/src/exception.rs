@@ -15,7 +15,7 @@ use core::sync::atomic::{
     Ordering::{Acquire, Relaxed, Release},
 };
 
-use aarch64_cpu::registers::{Readable, TPIDR_EL1};
+use aarch64_cpu::registers::{CurrentEL, Readable, TPIDR_EL1};
 
 use crate::gic::{self, IntId};
 use crate::vcpu::VCPUS_MAX;
@@ -98,6 +98,11 @@ static IRQ_HANDLER: AtomicPtr<()> = AtomicPtr::new(core::ptr::null_mut());
 /// Index of the vCPU that this code runs on; the entry code keeps it in TPIDR_EL1.
 pub fn current_vcpu() -> usize {
     TPIDR_EL1.get() as usize
+}
+
+/// The exception level that this code runs at.
+pub fn current_level() -> u64 {
+    CurrentEL.read(CurrentEL::EL)
 }
 
 /// Runs `action`, in which one instruction may cause a synchronous exception. That instruction is
