@@ -5,7 +5,9 @@ use crate::sync::Ordering;
 use crate::{Line, PHASE};
 
 /// Takes records of `N` words that a peer fills.
-#[derive(Debug)]
+///
+/// A clone goes on from the same place: a way to look ahead without taking.
+#[derive(Clone, Debug)]
 pub struct Consumer<'m, const N: usize> {
     position: Position<'m, N>,
 }

@@ -14,7 +14,7 @@ pub struct NotARing;
 ///
 /// The position counts all records ever passed, modulo 2^32; its low bits are the record, the next
 /// bit up is the lap's parity. So one number is all the state there is.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Position<'m, const N: usize> {
     lines: &'m [Line<N>],
     passed: u32,

@@ -8,6 +8,7 @@ use heapless::Deque;
 use unimux_abi::command::{Head, Opcode};
 use unimux_abi::response::{self, KIND_ANSWER, KIND_EVENT, Status};
 use unimux_abi::{control, doorbell};
+use unimux_ring::Consumer;
 
 use crate::size::phase_at;
 use crate::{DmaBlock, Error, Event, Platform};
@@ -28,12 +29,11 @@ const RING_SOURCE: u32 = 0;
 pub(crate) struct CommandRing<P> {
     platform: P,
     commands: &'static [[AtomicU64; 8]],
-    responses: &'static [[AtomicU64; 4]],
+    responses: Consumer<'static, { response::WORDS }>,
     consumed: &'static AtomicU64,
-    /// Commands posted, answers taken, and responses of any kind taken, modulo 2^32.
+    /// Commands posted and answers taken, modulo 2^32.
     posted: u32,
     answered: u32,
-    taken: u32,
     rings: u32,
     tag: u16,
     events: Deque<Event, KEPT_EVENTS>,
@@ -57,11 +57,11 @@ impl<P: Platform> CommandRing<P> {
         Ok(Self {
             platform,
             commands: commands.records(),
-            responses: responses.records(),
+            responses: Consumer::new(responses.records())
+                .expect("the number of responses is a power of two"),
             consumed: &consumed.words()[0],
             posted: 0,
             answered: 0,
-            taken: 0,
             rings,
             tag: 0,
             events: Deque::new(),
@@ -174,24 +174,17 @@ impl<P: Platform> CommandRing<P> {
 
     /// Takes one response out of the ring; an event is kept as well as returned.
     fn take(&mut self) -> Result<Option<response::Entry>, Error> {
-        let [head, words @ ..] = &self.responses[(self.taken & MASK) as usize];
-        // Acquire: the words that were written before this head are read after it.
-        let bits = head.load(Ordering::Acquire);
-        if response::Head::from_bits(bits).phase() != phase_at(self.taken, LOG2) {
+        let Some(record) = self.responses.take() else {
             return Ok(None);
-        }
-        let mut entry = response::Entry([bits, 0, 0, 0]);
-        for (to, from) in entry.0[1..].iter_mut().zip(words) {
-            *to = from.load(Ordering::Relaxed);
-        }
-        self.taken = self.taken.wrapping_add(1);
+        };
         // Release: the firmware fills the entry again only after it was read.
         self.consumed
-            .store(u64::from(self.taken), Ordering::Release);
+            .store(u64::from(self.responses.taken()), Ordering::Release);
+        let entry = response::Entry(record);
         match entry.head().kind() {
             KIND_ANSWER => self.answered = self.answered.wrapping_add(1),
             KIND_EVENT => self.keep(Event::from_entry(&entry)),
-            _ => return Err(Error::BrokenResponse(bits)),
+            _ => return Err(Error::BrokenResponse(record[0])),
         }
         Ok(Some(entry))
     }

@@ -3,12 +3,13 @@
 //! It does not know queue pairs; it counts how many completions of each it has taken, in words
 //! that the queue pair reads when it needs room (see [`queue_pair`](crate::queue_pair)).
 
-use core::sync::atomic::{AtomicU64, Ordering, fence};
+use core::sync::atomic::{AtomicU64, Ordering};
 
-use unimux_abi::completion::{self, Arm, ArmKind, Detail, Entry, Head, Status};
+use unimux_abi::completion::{self, Arm, ArmKind, Detail, Entry, Status};
 use unimux_abi::work::Opcode;
+use unimux_ring::{Consumer, store_then_load};
 
-use crate::size::{DONE_BYTES, log2_of, phase_at};
+use crate::size::{DONE_BYTES, log2_of};
 use crate::{DmaBlock, Error, Platform, bytes_for_cq};
 
 /// How a work request ended.
@@ -57,13 +58,10 @@ pub(crate) const fn counted(word: u64, success: bool) -> u64 {
 pub struct CompletionQueue<P> {
     platform: P,
     handle: u16,
-    ring: &'static [[AtomicU64; 4]],
-    log2: u8,
+    ring: Consumer<'static, { completion::WORDS }>,
     consumed: &'static AtomicU64,
     arm: &'static AtomicU64,
     done: &'static [Done],
-    /// Entries taken, modulo 2^32.
-    taken: u32,
 }
 
 /// Where the parts of a completion queue stand in its block.
@@ -91,6 +89,10 @@ impl Layout {
         })
     }
 
+    fn ring(&self) -> Consumer<'static, { completion::WORDS }> {
+        Consumer::new(self.ring.records()).expect("the number of entries is a power of two")
+    }
+
     /// Arguments of the command that makes the queue, but for the flags.
     pub(crate) const fn arguments(&self) -> (u8, u64, u64) {
         (self.log2, self.ring.ipa(), self.record.ipa())
@@ -103,12 +105,10 @@ impl<P: Platform> CompletionQueue<P> {
         Self {
             platform,
             handle,
-            ring: layout.ring.records(),
-            log2: layout.log2,
+            ring: layout.ring(),
             consumed: &record[(completion::RECORD_CONSUMED / 8) as usize],
             arm: &record[(completion::RECORD_ARM / 8) as usize],
             done: layout.done.records(),
-            taken: 0,
         }
     }
 
@@ -122,27 +122,22 @@ impl<P: Platform> CompletionQueue<P> {
     /// all its queue pairs; beyond that it can overrun.
     #[must_use]
     pub const fn entries(&self) -> u32 {
-        1 << self.log2
+        self.ring.entries()
     }
 
     /// Takes completions into `completions`; returns how many.
     ///
     /// # Errors
     ///
-    /// [`Error::BrokenCompletion`] if the next completion makes no sense; it is taken. Those
-    /// before it have been returned by an earlier call.
+    /// [`Error::BrokenCompletion`] if one makes no sense: the firmware is broken. It is taken, and
+    /// so are those before it in the same call.
     pub fn poll(&mut self, completions: &mut [Completion]) -> Result<usize, Error> {
         let mut count = 0;
         for slot in completions {
-            let Some(entry) = self.peek(self.taken) else {
+            let Some(record) = self.ring.take() else {
                 break;
             };
-            let decoded = self.decode(&entry);
-            if decoded.is_err() && count > 0 {
-                break;
-            }
-            self.taken = self.taken.wrapping_add(1);
-            match decoded {
+            match self.decode(&Entry(record)) {
                 Ok(completion) => *slot = completion,
                 Err(error) => {
                     self.publish();
@@ -164,12 +159,11 @@ impl<P: Platform> CompletionQueue<P> {
     /// [`Error::BrokenCompletion`] if it makes no sense; it is taken.
     #[inline]
     pub fn poll_one(&mut self) -> Result<Option<Completion>, Error> {
-        let Some(entry) = self.peek(self.taken) else {
+        let Some(record) = self.ring.take() else {
             return Ok(None);
         };
-        self.taken = self.taken.wrapping_add(1);
         self.publish();
-        self.decode(&entry).map(Some)
+        self.decode(&Entry(record)).map(Some)
     }
 
     /// Waits for one completion, for `timeout_ns` nanoseconds at most.
@@ -201,29 +195,14 @@ impl<P: Platform> CompletionQueue<P> {
     /// Needs [`CqFlags::INTERRUPTS`](crate::CqFlags::INTERRUPTS).
     pub fn arm(&mut self, kind: ArmKind) -> bool {
         self.publish();
-        let arm = Arm::new().with_count(self.taken).with_kind(kind as u8);
+        let arm = Arm::new()
+            .with_count(self.ring.taken())
+            .with_kind(kind as u8);
         self.arm.store(arm.into_bits(), Ordering::Release);
         // Either the firmware sees the arm word after it has filled an entry, or the look below
         // sees the entry: store, then load, on both sides.
-        fence(Ordering::SeqCst);
-        self.peek(self.taken).is_some()
-    }
-
-    /// The completion at `position`, if it is filled.
-    #[inline]
-    fn peek(&self, position: u32) -> Option<Entry> {
-        let index = position as usize & (self.ring.len() - 1);
-        let [head, words @ ..] = self.ring.get(index)?;
-        // Acquire: the words that were written before this head are read after it.
-        let bits = head.load(Ordering::Acquire);
-        if Head::from_bits(bits).phase() != phase_at(position, self.log2) {
-            return None;
-        }
-        let mut entry = Entry([bits, 0, 0, 0]);
-        for (to, from) in entry.0[1..].iter_mut().zip(words) {
-            *to = from.load(Ordering::Relaxed);
-        }
-        Some(entry)
+        store_then_load();
+        self.ring.is_ready()
     }
 
     /// Makes the entries taken so far free.
@@ -231,7 +210,7 @@ impl<P: Platform> CompletionQueue<P> {
     fn publish(&self) {
         // Release: the firmware fills them again only after they were read.
         self.consumed
-            .store(u64::from(self.taken), Ordering::Release);
+            .store(u64::from(self.ring.taken()), Ordering::Release);
     }
 
     /// What `entry` says; counts it for its queue pair.
@@ -275,11 +254,12 @@ impl<P: Platform> CompletionQueue<P> {
             done[0].load(Ordering::Acquire),
             done[1].load(Ordering::Acquire),
         ];
-        for ahead in 0..self.entries() {
-            let Some(entry) = self.peek(self.taken.wrapping_add(ahead)) else {
+        let mut ahead = self.ring.clone();
+        for _ in 0..self.entries() {
+            let Some(record) = ahead.take() else {
                 break;
             };
-            let head = entry.head();
+            let head = Entry(record).head();
             if head.qp() == qp {
                 let word = &mut will_be[usize::from(head.opcode() == Opcode::Receive as u8)];
                 *word = counted(*word, head.status() == Status::Success as u8);
