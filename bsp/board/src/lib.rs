@@ -1,3 +1,109 @@
-//! What a board says about itself.
+//! What a board says about itself, and no more.
+//!
+//! A board crate implements [`Board`] and [`Console`]: where devices are, how bytes leave the
+//! machine, how a run ends. It does not drive the GIC, the timer or the MMU: those are
+//! architecture, and `unimux-el2` has them.
 #![no_std]
 #![forbid(unsafe_code)]
+
+/// A range of physical addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// First byte.
+    pub base: u64,
+    /// Bytes.
+    pub size: u64,
+}
+
+impl Range {
+    /// The range of `size` bytes at `base`.
+    ///
+    /// # Panics
+    /// If it would go past the end of the address space: a board's own mistake.
+    pub const fn new(base: u64, size: u64) -> Self {
+        assert!(base.checked_add(size).is_some());
+        Self { base, size }
+    }
+
+    /// First byte after the range.
+    pub const fn end(&self) -> u64 {
+        self.base + self.size
+    }
+}
+
+/// Where the GICv3 is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GicV3 {
+    /// Distributor frame.
+    pub distributor: Range,
+    /// Redistributor frames of all cores, contiguous, in the order of their affinity.
+    pub redistributors: Range,
+}
+
+/// The way out for bytes: guests' consoles, log frames and, when all else fails, plain text.
+pub trait Console: Send {
+    /// Writes one byte, waiting for room.
+    fn write(&mut self, byte: u8);
+}
+
+/// What can be taken from a board once.
+#[derive(Debug)]
+pub struct Parts<C> {
+    /// The console.
+    pub console: C,
+}
+
+/// A board.
+pub trait Board {
+    /// The driver of its console.
+    type Console: Console;
+
+    /// Its name, as in the folder's name and `--board`.
+    const NAME: &'static str;
+
+    /// The level 1 translation table that the entry code turns the MMU on with: 512 blocks of
+    /// 1 GiB, identity, of which only the image and the device tree have to be right. Unimux
+    /// replaces it by its own map as soon as it knows the machine.
+    const ENTRY_TABLE: [u64; 512];
+
+    /// Device registers that Unimux itself uses, page aligned.
+    const DEVICES: &'static [Range];
+
+    /// The interrupt controller.
+    const GIC: GicV3;
+
+    /// Where the device tree may be when the loader leaves none in x0.
+    const FALLBACK_DEVICE_TREE: Option<u64>;
+
+    /// Takes the board's parts; `None` when they are taken already.
+    fn take() -> Option<Parts<Self::Console>>;
+
+    /// The console once more, for the last words of a core that panics: it may interleave with
+    /// whatever other cores write.
+    fn last_words() -> Self::Console;
+
+    /// Ends the run with an exit code: tells the simulator, or powers the machine off.
+    fn end_run(code: u8) -> !;
+}
+
+/// Builders of entry-table blocks (Arm ARM DDI 0487, D8.3.1, stage 1 block descriptors). The
+/// attribute indices are those of the entry code: 0 is Device-nGnRE, 1 is Normal write-back.
+pub mod entry_table {
+    const BLOCK: u64 = 0b01;
+    const ATTRIBUTE_NORMAL: u64 = 1 << 2;
+    const AP_RES1: u64 = 1 << 6;
+    const INNER_SHAREABLE: u64 = 3 << 8;
+    const ACCESSED: u64 = 1 << 10;
+    const XN: u64 = 1 << 54;
+    const GIB: u64 = 1 << 30;
+
+    /// Block `gib` as device memory, not executable.
+    pub const fn device(gib: u64) -> u64 {
+        (gib * GIB) | BLOCK | AP_RES1 | ACCESSED | XN
+    }
+
+    /// Block `gib` as normal memory.
+    pub const fn normal(gib: u64) -> u64 {
+        (gib * GIB) | BLOCK | AP_RES1 | ATTRIBUTE_NORMAL | INNER_SHAREABLE | ACCESSED
+    }
+}

@@ -1,0 +1,56 @@
+//! Where the linker put things.
+#![expect(unsafe_code, reason = "linker symbols are foreign statics")]
+// UNSAFETY: taking the address of symbols that `linker/sections.ld` defines.
+
+use core::{cell::UnsafeCell, ops::Range};
+
+/// Bytes of a stack slot: its upper half is the stack, its lower half is never mapped.
+pub const STACK_SLOT: usize = 0x1_0000;
+/// Bytes of a stack.
+pub const STACK_SIZE: usize = STACK_SLOT / 2;
+
+/// Defines one function per range between two symbols.
+macro_rules! ranges {
+    ($($(#[$doc:meta])* $name:ident: $begin:ident .. $end:ident;)*) => {
+        $(
+            $(#[$doc])*
+            pub fn $name() -> Range<usize> {
+                unsafe extern "C" {
+                    safe static $begin: UnsafeCell<()>;
+                    safe static $end: UnsafeCell<()>;
+                }
+                $begin.get().addr()..$end.get().addr()
+            }
+        )*
+    };
+}
+
+ranges! {
+    /// Everything of the image, stacks and heap included.
+    image: image_begin..image_end;
+    /// Code.
+    text: text_begin..text_end;
+    /// Constants.
+    rodata: rodata_begin..rodata_end;
+    /// Variables: data, then bss.
+    data: data_begin..bss_end;
+    /// Stack slots.
+    stacks: stacks_begin..stacks_end;
+    /// Memory for the allocator.
+    heap: heap_begin..heap_end;
+}
+
+/// Number of stack slots, hence of cores that Unimux can use.
+pub fn stack_slots() -> usize {
+    stacks().len() / STACK_SLOT
+}
+
+/// The mapped half of slot `slot`.
+///
+/// # Panics
+/// If there is no such slot.
+pub fn stack(slot: usize) -> Range<usize> {
+    assert!(slot < stack_slots());
+    let end = stacks().start + (slot + 1) * STACK_SLOT;
+    end - STACK_SIZE..end
+}
