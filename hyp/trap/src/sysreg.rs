@@ -1,0 +1,141 @@
+//! Trapped system registers: which one, and which way.
+//!
+//! It emulates none of them; the few that Unimux traps on purpose have a name here.
+
+use crate::access::Direction;
+use bitfield_struct::bitfield;
+use core::fmt;
+
+/// The ISS of a trapped MSR, MRS or system instruction, DDI 0487 D24.2, ESR_EL2.
+#[bitfield(u32)]
+struct SystemIss {
+    /// 1 is a read, MRS.
+    read: bool,
+    #[bits(4)]
+    crm: u8,
+    #[bits(5)]
+    rt: u8,
+    #[bits(4)]
+    crn: u8,
+    #[bits(3)]
+    op1: u8,
+    #[bits(3)]
+    op2: u8,
+    #[bits(2)]
+    op0: u8,
+    #[bits(10)]
+    __: u16,
+}
+
+/// A system register by its encoding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SystemRegister {
+    /// Op0, 2 bits.
+    pub op0: u8,
+    /// Op1, 3 bits.
+    pub op1: u8,
+    /// CRn, 4 bits.
+    pub crn: u8,
+    /// CRm, 4 bits.
+    pub crm: u8,
+    /// Op2, 3 bits.
+    pub op2: u8,
+}
+
+impl SystemRegister {
+    /// Sends group 1 interrupts to other vCPUs. Traps with `HCR_EL2.IMO` or `FMO` (GIC
+    /// Architecture Specification, IHI 0069, 12.2: ICC_SGI1R_EL1).
+    pub const ICC_SGI1R_EL1: Self = Self::new(3, 0, 12, 11, 5);
+    /// Sends group 1 interrupts of the other security state.
+    pub const ICC_ASGI1R_EL1: Self = Self::new(3, 0, 12, 11, 6);
+    /// Sends group 0 interrupts to other vCPUs.
+    pub const ICC_SGI0R_EL1: Self = Self::new(3, 0, 12, 11, 7);
+    /// Whether the system register interface is enabled. Reads only trap.
+    pub const ICC_SRE_EL1: Self = Self::new(3, 0, 12, 12, 5);
+    /// OS lock access, which every Linux writes as it boots.
+    pub const OSLAR_EL1: Self = Self::new(2, 0, 1, 0, 4);
+    /// OS double lock.
+    pub const OSDLR_EL1: Self = Self::new(2, 0, 1, 3, 4);
+    /// Monitor debug system control.
+    pub const MDSCR_EL1: Self = Self::new(2, 0, 0, 2, 2);
+    /// Performance monitors control.
+    pub const PMCR_EL0: Self = Self::new(3, 3, 9, 12, 0);
+
+    /// The register with these numbers.
+    #[must_use]
+    pub const fn new(op0: u8, op1: u8, crn: u8, crm: u8, op2: u8) -> Self {
+        Self {
+            op0,
+            op1,
+            crn,
+            crm,
+            op2,
+        }
+    }
+}
+
+impl fmt::Display for SystemRegister {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            op0,
+            op1,
+            crn,
+            crm,
+            op2,
+        } = self;
+        // The generic name, which an assembler takes.
+        write!(f, "s{op0}_{op1}_c{crn}_c{crm}_{op2}")
+    }
+}
+
+/// A trapped MRS or MSR.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SystemRegisterAccess {
+    /// Which register.
+    pub register: SystemRegister,
+    /// Read (MRS) or write (MSR).
+    pub direction: Direction,
+    /// Rt: the general-purpose register, 31 for `xzr`.
+    pub rt: u8,
+}
+
+impl SystemRegisterAccess {
+    pub(crate) const fn decode(iss: u32) -> Self {
+        let iss = SystemIss::from_bits(iss);
+        Self {
+            register: SystemRegister::new(iss.op0(), iss.op1(), iss.crn(), iss.crm(), iss.op2()),
+            direction: if iss.read() {
+                Direction::Read
+            } else {
+                Direction::Write
+            },
+            rt: iss.rt(),
+        }
+    }
+}
+
+impl fmt::Display for SystemRegisterAccess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.direction {
+            Direction::Read => write!(f, "mrs x{}, {}", self.rt, self.register),
+            Direction::Write => write!(f, "msr {}, x{}", self.register, self.rt),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate alloc;
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn an_sgi_is_recognised() {
+        // msr ICC_SGI1R_EL1, x2 on QEMU: ESR 0x623a3056.
+        let access = SystemRegisterAccess::decode(0x623A_3056 & 0x01FF_FFFF);
+        assert_eq!(access.register, SystemRegister::ICC_SGI1R_EL1);
+        assert_eq!(access.direction, Direction::Write);
+        assert_eq!(access.rt, 2);
+        assert_eq!(access.to_string(), "msr s3_0_c12_c11_5, x2");
+    }
+}
