@@ -49,3 +49,6 @@ pub use unimux_abi::completion::{ArmKind, Detail, Status};
 pub use unimux_abi::counters::Counter;
 pub use unimux_abi::response::Status as CommandStatus;
 pub use unimux_abi::work::{Flags, Opcode, Segment};
+
+#[cfg(test)]
+mod tests;

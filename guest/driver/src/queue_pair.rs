@@ -15,6 +15,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use unimux_abi::doorbell;
 use unimux_abi::work::{Entry, Flags, Head, WORDS};
+use unimux_ring::PHASE;
 
 use crate::completion_queue::{CompletionQueue, Done};
 use crate::size::{log2_of, phase_at};
@@ -65,9 +66,9 @@ impl WorkQueue {
         for (to, from) in words.iter().zip(&entry.0[1..]) {
             to.store(*from, Ordering::Relaxed);
         }
-        let filled = entry.head().with_phase(phase_at(self.posted, self.log2));
+        let phase = u64::from(phase_at(self.posted, self.log2));
         // Release: who sees this head sees the rest of the entry.
-        head.store(filled.into_bits(), Ordering::Release);
+        head.store(entry.0[0] & !PHASE | phase, Ordering::Release);
         self.posted = self.posted.wrapping_add(1);
         Ok(())
     }

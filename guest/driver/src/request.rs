@@ -19,6 +19,7 @@ pub struct Remote {
 impl Remote {
     /// The place `offset_bytes` further on.
     #[must_use]
+    #[inline]
     pub const fn at(self, offset_bytes: u64) -> Self {
         Self {
             address: self.address.wrapping_add(offset_bytes),
@@ -46,6 +47,7 @@ pub struct SendWr(pub(crate) Entry);
 impl SendWr {
     /// A request that moves nothing yet: `opcode` without segments.
     #[must_use]
+    #[inline]
     pub const fn new(opcode: Opcode) -> Self {
         let mut words = [0; 8];
         words[0] = Head::new().with_opcode(opcode as u8).into_bits();
@@ -54,36 +56,42 @@ impl SendWr {
 
     /// The request in `entry`, whatever it says.
     #[must_use]
+    #[inline]
     pub const fn from_entry(entry: Entry) -> Self {
         Self(entry)
     }
 
     /// The entry as it will be posted, but for the phase.
     #[must_use]
+    #[inline]
     pub const fn entry(&self) -> &Entry {
         &self.0
     }
 
     /// SEND of `local` to the peer's next receive.
     #[must_use]
+    #[inline]
     pub fn send(local: Segment) -> Self {
         Self::new(Opcode::Send).and(local)
     }
 
     /// SEND with immediate data.
     #[must_use]
+    #[inline]
     pub fn send_imm(local: Segment, immediate: u32) -> Self {
         Self::new(Opcode::SendImm).and(local).immediate(immediate)
     }
 
     /// WRITE of `local` to `remote`.
     #[must_use]
+    #[inline]
     pub fn write(local: Segment, remote: Remote) -> Self {
         Self::new(Opcode::Write).and(local).to(remote)
     }
 
     /// WRITE that also completes a receive of the peer with immediate data.
     #[must_use]
+    #[inline]
     pub fn write_imm(local: Segment, remote: Remote, immediate: u32) -> Self {
         Self::new(Opcode::WriteImm)
             .and(local)
@@ -93,6 +101,7 @@ impl SendWr {
 
     /// READ of `remote` into `local`.
     #[must_use]
+    #[inline]
     pub fn read(local: Segment, remote: Remote) -> Self {
         Self::new(Opcode::Read).and(local).to(remote)
     }
@@ -100,6 +109,7 @@ impl SendWr {
     /// Compare and swap: if the eight bytes at `remote` are `compare` they become `swap`; what
     /// they were is stored to `local`, which is eight bytes long.
     #[must_use]
+    #[inline]
     pub fn compare_swap(local: Segment, remote: Remote, compare: u64, swap: u64) -> Self {
         let mut request = Self::new(Opcode::CompareSwap).and(local).to(remote);
         request.0.0[6] = swap;
@@ -110,6 +120,7 @@ impl SendWr {
     /// Fetch and add: the eight bytes at `remote` grow by `add`; what they were is stored to
     /// `local`, which is eight bytes long.
     #[must_use]
+    #[inline]
     pub fn fetch_add(local: Segment, remote: Remote, add: u64) -> Self {
         let mut request = Self::new(Opcode::FetchAdd).and(local).to(remote);
         request.0.0[6] = add;
@@ -136,6 +147,7 @@ impl SendWr {
 
     /// WRITE of the eight bytes of `value` (little-endian) to `remote`: the shortest request.
     #[must_use]
+    #[inline]
     pub const fn write_u64(value: u64, remote: Remote) -> Self {
         let mut request = Self::new(Opcode::Write);
         request.0.0[0] = request
@@ -174,6 +186,7 @@ impl SendWr {
     /// This request with one more segment. An entry has room for two, an atomic for one; more are
     /// refused by the firmware.
     #[must_use]
+    #[inline]
     pub fn and(mut self, local: Segment) -> Self {
         add_segment(&mut self.0, local);
         self
@@ -181,6 +194,7 @@ impl SendWr {
 
     /// This request for the place `remote`.
     #[must_use]
+    #[inline]
     pub const fn to(mut self, remote: Remote) -> Self {
         self.0.0[2] = remote.address;
         self.0.0[3] = self.0.0[3] & !(u32::MAX as u64) | remote.rkey as u64;
@@ -189,6 +203,7 @@ impl SendWr {
 
     /// This request with immediate data.
     #[must_use]
+    #[inline]
     pub const fn immediate(mut self, immediate: u32) -> Self {
         self.0.0[0] = self.0.head().with_immediate(immediate).into_bits();
         self
@@ -196,6 +211,7 @@ impl SendWr {
 
     /// This request with a work request id, which its completion gives back.
     #[must_use]
+    #[inline]
     pub const fn id(mut self, id: u64) -> Self {
         self.0.0[1] = id;
         self
@@ -204,16 +220,19 @@ impl SendWr {
     /// This request with a completion when it is done. Without one only an error completes it, and
     /// its place in the queue is free when a later signaled one has completed.
     #[must_use]
+    #[inline]
     pub fn signaled(self) -> Self {
         self.flag(Flags::SIGNALED)
     }
 
     /// This request so that it wakes a receiver that waits for solicited completions only.
     #[must_use]
+    #[inline]
     pub fn solicited(self) -> Self {
         self.flag(Flags::SOLICITED)
     }
 
+    #[inline]
     fn flag(mut self, flag: Flags) -> Self {
         let head = self.0.head();
         self.0.0[0] = head.with_flags(head.flags() | flag.bits()).into_bits();
@@ -228,6 +247,7 @@ pub struct RecvWr(pub(crate) Entry);
 impl RecvWr {
     /// A receive without memory: for sends of zero bytes, and writes with immediate data.
     #[must_use]
+    #[inline]
     pub const fn empty() -> Self {
         let mut words = [0; 8];
         words[0] = Head::new().with_opcode(Opcode::Receive as u8).into_bits();
@@ -236,18 +256,21 @@ impl RecvWr {
 
     /// A receive into `local`.
     #[must_use]
+    #[inline]
     pub fn new(local: Segment) -> Self {
         Self::empty().and(local)
     }
 
     /// The request in `entry`, whatever it says.
     #[must_use]
+    #[inline]
     pub const fn from_entry(entry: Entry) -> Self {
         Self(entry)
     }
 
     /// This request with one more segment, of two at most.
     #[must_use]
+    #[inline]
     pub fn and(mut self, local: Segment) -> Self {
         add_segment(&mut self.0, local);
         self
@@ -255,6 +278,7 @@ impl RecvWr {
 
     /// This request with a work request id, which its completion gives back.
     #[must_use]
+    #[inline]
     pub const fn id(mut self, id: u64) -> Self {
         self.0.0[1] = id;
         self
