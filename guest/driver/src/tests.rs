@@ -77,7 +77,7 @@ fn answer_attach(page: DmaBlock, words: [u64; 4]) {
 fn respond(fake: &Fake, page: DmaBlock, mut entry: response::Entry) {
     let position = fake.filled.get();
     fake.filled.set(position + 1);
-    let phase = position / 32 % 2 == 0;
+    let phase = (position / 32).is_multiple_of(2);
     entry.0[0] = entry.head().with_phase(phase).into_bits();
     let at = (control::RESPONSES / 8) as usize + (position as usize % 32) * 4;
     for i in [1, 2, 3, 0] {
@@ -106,7 +106,7 @@ fn command(fake: &Fake, page: DmaBlock) -> Option<command::Entry> {
     for (i, word) in entry.0.iter_mut().enumerate() {
         *word = page.words()[at + i].load(Ordering::Acquire);
     }
-    (entry.head().phase() == (position / 32 % 2 == 0)).then(|| {
+    (entry.head().phase() == ((position / 32).is_multiple_of(2))).then(|| {
         fake.taken.set(position + 1);
         entry
     })
@@ -321,7 +321,7 @@ impl Pair {
     }
 
     fn complete_raw(&mut self, words: [u64; 4]) {
-        let phase = self.filled / 8 % 2 == 0;
+        let phase = (self.filled / 8).is_multiple_of(2);
         let at = (self.filled as usize % 8) * 4;
         self.filled += 1;
         let head = completion::Head::from_bits(words[0]).with_phase(phase);
