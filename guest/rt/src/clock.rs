@@ -11,7 +11,7 @@ use aarch64_cpu::registers::{CNTFRQ_EL0, CNTVCT_EL0, Readable};
 
 use crate::barrier;
 
-const NS_PER_S: u128 = 1_000_000_000;
+const NS_PER_S: u64 = 1_000_000_000;
 
 /// Ticks of the virtual counter. Not before what precedes it in program order has executed.
 pub fn ticks() -> u64 {
@@ -24,14 +24,16 @@ pub fn frequency_hz() -> u64 {
     CNTFRQ_EL0.get()
 }
 
-/// `ticks` in nanoseconds.
+/// `ticks` in nanoseconds. Whole seconds apart, so that 64 bits are enough.
 pub fn ticks_to_ns(ticks: u64) -> u64 {
-    (u128::from(ticks) * NS_PER_S / u128::from(frequency_hz().max(1))) as u64
+    let hz = frequency_hz().max(1);
+    ticks / hz * NS_PER_S + ticks % hz * NS_PER_S / hz
 }
 
 /// `ns` nanoseconds in ticks, rounded up.
 pub fn ns_to_ticks(ns: u64) -> u64 {
-    (u128::from(ns) * u128::from(frequency_hz())).div_ceil(NS_PER_S) as u64
+    let hz = frequency_hz();
+    ns / NS_PER_S * hz + (ns % NS_PER_S * hz).div_ceil(NS_PER_S)
 }
 
 /// Nanoseconds since the guest's counter began. The virtual counter is common to all guests of a

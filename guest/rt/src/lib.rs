@@ -29,6 +29,7 @@ mod boot;
 pub mod clock;
 pub mod console;
 pub mod device_tree;
+pub mod doorbell;
 pub mod exception;
 pub mod exits;
 pub mod gic;
@@ -46,6 +47,7 @@ mod vectors;
 pub mod words;
 
 pub use device_tree::Function;
+pub use doorbell::Doorbell;
 pub use guest::Guest;
 pub use hypercall::exit;
 pub use unimux_paravirt as paravirt;

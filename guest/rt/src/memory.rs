@@ -5,6 +5,7 @@
 // UNSAFETY: RAM beyond the image belongs to no Rust object until this module gives it out.
 
 use core::ops::Range;
+use core::sync::atomic::AtomicU64;
 
 /// What slices are aligned to, and the granule of memory regions.
 pub const PAGE_BYTES: usize = 4096;
@@ -61,5 +62,22 @@ impl FreeMemory {
             start.write_bytes(0, len);
             core::slice::from_raw_parts_mut(start, len)
         }
+    }
+
+    /// Takes memory that somebody else reads or writes meanwhile: `len_bytes` rounded up to whole
+    /// pages, zeroed, as atomic words. Its IPA is its address.
+    ///
+    /// # Panics
+    /// If so much is not left.
+    pub fn take_words(&mut self, len_bytes: usize) -> &'static [AtomicU64] {
+        let bytes = self.take(len_bytes);
+        // SAFETY: the slice is the only reference, page-aligned and a multiple of eight long, and
+        // `AtomicU64` has the layout of `u64`, for which any bytes are valid.
+        let (before, words, after) = unsafe { bytes.align_to::<AtomicU64>() };
+        assert!(
+            before.is_empty() && after.is_empty(),
+            "whole pages are whole words"
+        );
+        words
     }
 }

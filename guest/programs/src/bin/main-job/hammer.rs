@@ -1,0 +1,124 @@
+//! Both guests work in each other's arena at the same time, in small operations.
+//!
+//! Every word of an arena is changed by one guest only, so that each result is known.
+
+use unimux_driver::{MemoryRegion, SendWr};
+use unimux_guest_rt::clock;
+use unimux_programs::failure::{Failure, ensure, succeeded};
+use unimux_programs::latency::Latencies;
+use unimux_programs::table::Row;
+use unimux_programs::{Buffer, Connection};
+
+/// Byte offsets in the arena: what the peer writes, one at a time and in batches.
+const WRITTEN: u64 = 0;
+const BATCHED: u64 = 64;
+/// What the peer adds to.
+const ADDED: u64 = 128;
+/// Where this guest's own fetch-adds bring the old values.
+const FETCHED: u64 = 192;
+/// Where the digest arrives: 32 bytes.
+pub(crate) const DIGEST: u64 = 256;
+
+/// Requests of a batch, of which the last is signaled.
+const BATCH: usize = 32;
+
+/// The three kinds of operation, `operations` times each.
+///
+/// # Errors
+/// The first request that did not succeed or fetched another value than it must.
+pub(crate) fn strike(
+    connection: &mut Connection,
+    arena: Buffer,
+    region: &MemoryRegion,
+    operations: usize,
+    latencies: &mut Latencies,
+) -> Result<[Row; 3], Failure> {
+    let remote = connection.remote;
+    let write = |value| SendWr::write_u64(value, remote.at(WRITTEN)).signaled();
+    let writes = one_by_one(
+        connection,
+        "WRITE 8 B",
+        operations,
+        latencies,
+        |it, count| it.carry_out(&write(count)).map(drop),
+    )?;
+
+    let began = clock::now_ns();
+    for first in (0..operations).step_by(BATCH) {
+        let end = operations.min(first + BATCH);
+        for count in first..end {
+            let mut wr = SendWr::write_u64(count as u64 + 1, remote.at(BATCHED));
+            if count + 1 == end {
+                wr = wr.signaled();
+            }
+            connection.qp.enqueue_send(&wr)?;
+        }
+        connection.qp.ring();
+        succeeded(connection.wait()?)?;
+    }
+    let batches = Row {
+        operation: "WRITE 8 B x 32",
+        elapsed_ns: clock::now_ns() - began,
+        latency: Default::default(),
+        ..writes
+    };
+
+    let old = region.segment(FETCHED, 8);
+    let add = SendWr::fetch_add(old, remote.at(ADDED), 1).signaled();
+    let adds = one_by_one(
+        connection,
+        "FETCH-ADD",
+        operations,
+        latencies,
+        |it, count| {
+            it.carry_out(&add)?;
+            let fetched = arena.load(FETCHED as usize / 8);
+            ensure(
+                fetched == count - 1,
+                "a fetch-add fetches what the one before left",
+            )
+        },
+    )?;
+    Ok([writes, batches, adds])
+}
+
+/// Whether the peer's operations have all arrived in this guest's arena.
+///
+/// # Errors
+/// What is missing.
+pub(crate) fn check(arena: Buffer, operations: usize) -> Result<(), Failure> {
+    let word = |offset: u64| arena.load(offset as usize / 8);
+    let last = operations as u64;
+    ensure(word(WRITTEN) == last, "the peer's last write arrived")?;
+    ensure(word(BATCHED) == last, "the peer's last batch arrived")?;
+    ensure(
+        word(ADDED) == last,
+        "every one of the peer's additions counts",
+    )
+}
+
+/// Calls `operation` with 1 to `count`, and times each.
+fn one_by_one(
+    connection: &mut Connection,
+    name: &'static str,
+    count: usize,
+    latencies: &mut Latencies,
+    mut operation: impl FnMut(&mut Connection, u64) -> Result<(), Failure>,
+) -> Result<Row, Failure> {
+    latencies.clear();
+    let began = clock::now_ns();
+    let mut before = began;
+    for number in 1..=count as u64 {
+        operation(connection, number)?;
+        let now = clock::now_ns();
+        latencies.add(now - before);
+        before = now;
+    }
+    Ok(Row {
+        operation: name,
+        operations: count as u64,
+        bytes: 8 * count as u64,
+        elapsed_ns: before - began,
+        latency: latencies.percentiles(),
+    })
+}

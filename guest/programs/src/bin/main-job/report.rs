@@ -1,0 +1,45 @@
+//! What a guest shows at the end.
+
+use core::fmt;
+
+use heapless::Vec;
+use unimux_driver::Counter;
+use unimux_guest_rt::exits::Exits;
+use unimux_programs::digest::Digest;
+use unimux_programs::table::{Row, Table};
+
+/// One role's results. There is none unless everything was right, exits apart.
+pub(crate) struct Report {
+    pub(crate) rows: Vec<Row, 8>,
+    pub(crate) exits: Exits,
+    pub(crate) file_bytes: usize,
+    pub(crate) digest: Digest,
+    pub(crate) digest_of: &'static str,
+    pub(crate) counters: unimux_driver::Counters,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", Table(&self.rows))?;
+        writeln!(f, "  file     {} bytes", self.file_bytes)?;
+        writeln!(f, "  SHA-256  {}  ({})", self.digest, self.digest_of)?;
+        let count = |counter| self.counters.get(counter);
+        writeln!(
+            f,
+            "  engine   {} requests completed, {} failed, {} bytes moved for this function",
+            count(Counter::Completed),
+            count(Counter::Failed),
+            count(Counter::Bytes)
+        )?;
+        let verdict = if self.exits.total() == 0 {
+            "as it must be"
+        } else {
+            "MUST BE 0"
+        };
+        write!(
+            f,
+            "  exits    {} during the data phase, {verdict}",
+            self.exits
+        )
+    }
+}

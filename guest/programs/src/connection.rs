@@ -1,0 +1,124 @@
+//! A queue pair connected to a peer, with its completion queue and the memory both offered.
+
+use unimux_driver::{
+    Access, Completion, CompletionQueue, CqFlags, Error, MemoryRegion, Peer, QpOptions, QueuePair,
+    Remote, SendWr, bytes_for_qp,
+};
+use unimux_guest_rt::barrier;
+use unimux_guest_rt::memory::FreeMemory;
+
+use crate::failure::{Failure, succeeded};
+use crate::letter::{Letter, Subject};
+use crate::{Buffer, Machine, Session};
+
+/// How long an operation may take before the program gives up, in nanoseconds.
+pub const OPERATION_PATIENCE_NS: u64 = 30_000_000_000;
+
+/// Entries of each queue of a connection.
+const QUEUE_ENTRIES: u32 = 128;
+
+/// Everything that moves data between this guest and one peer.
+#[derive(Debug)]
+pub struct Connection {
+    /// The peer's function.
+    pub peer: u32,
+    /// The queue pair.
+    pub qp: QueuePair<Machine>,
+    /// Completions of sends and receives.
+    pub cq: CompletionQueue<Machine>,
+    /// The ring that `cq` lies in: its first entry is its first word.
+    pub cq_buffer: Buffer,
+    /// The peer's memory, and its length in bytes.
+    pub remote: Remote,
+    /// Length of the peer's memory in bytes.
+    pub remote_bytes: u64,
+}
+
+impl Connection {
+    /// Makes a queue pair, offers it and `region` to `peer`, and connects it to the one that the
+    /// peer offers in the same way.
+    ///
+    /// # Errors
+    /// The driver's; [`Error::Timeout`] if the peer does not answer.
+    pub fn open(
+        session: &mut Session,
+        memory: &mut FreeMemory,
+        peer: u32,
+        region: &MemoryRegion,
+    ) -> Result<Self, Error> {
+        let (cq, cq_buffer, qp) = queues(session, memory)?;
+        session.send(peer, Letter::hello(qp.number(), region))?;
+        let hello = session.wait(peer, Subject::Hello)?;
+        session.device.connect(&qp, &Peer::new(peer, hello.qpn()))?;
+        Ok(Self {
+            peer,
+            qp,
+            cq,
+            cq_buffer,
+            remote: hello.remote(),
+            remote_bytes: hello.len_bytes(),
+        })
+    }
+
+    /// Waits for the next completion, whatever it completes.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`], or [`Error::BrokenCompletion`].
+    pub fn wait(&mut self) -> Result<Completion, Error> {
+        self.cq.wait_one(OPERATION_PATIENCE_NS)
+    }
+
+    /// Polls until a completion comes; for measuring, without a clock in the loop.
+    ///
+    /// # Errors
+    /// [`Error::BrokenCompletion`].
+    #[inline]
+    pub fn spin(&mut self) -> Result<Completion, Error> {
+        loop {
+            if let Some(completion) = self.cq.poll_one()? {
+                return Ok(completion);
+            }
+            barrier::relax();
+        }
+    }
+
+    /// Posts `request`, which must be signaled, and waits for its completion.
+    ///
+    /// # Errors
+    /// As [`wait`](Self::wait), [`Error::QueueFull`], or the completion if it is not a success.
+    pub fn carry_out(&mut self, request: &SendWr) -> Result<Completion, Failure> {
+        self.qp.post_send(request)?;
+        succeeded(self.wait()?)
+    }
+}
+
+type Queues = (CompletionQueue<Machine>, Buffer, QueuePair<Machine>);
+
+fn queues(session: &mut Session, memory: &mut FreeMemory) -> Result<Queues, Error> {
+    let cq_bytes = session.device.bytes_for_cq(2 * QUEUE_ENTRIES) as usize;
+    let cq_buffer = Buffer::take(memory, cq_bytes);
+    let cq = session
+        .device
+        .create_cq(2 * QUEUE_ENTRIES, CqFlags::empty(), cq_buffer.block())?;
+    let qp_bytes = bytes_for_qp(QUEUE_ENTRIES, QUEUE_ENTRIES) as usize;
+    let options = QpOptions {
+        send_entries: QUEUE_ENTRIES,
+        recv_entries: QUEUE_ENTRIES,
+    };
+    let block = Buffer::take(memory, qp_bytes).block();
+    let qp = session
+        .device
+        .create_qp(session.pd, &cq, &cq, options, block)?;
+    Ok((cq, cq_buffer, qp))
+}
+
+/// Registers all of `buffer` for everything, under its own addresses.
+///
+/// # Errors
+/// The driver's.
+pub fn register(session: &mut Session, buffer: Buffer) -> Result<MemoryRegion, Error> {
+    let (ipa, len) = (buffer.ipa(), buffer.len_bytes());
+    session
+        .device
+        .register_range(session.pd, ipa, len, ipa, Access::all())
+}

@@ -1,0 +1,127 @@
+//! An attached function and the letters that came to it.
+
+use heapless::Deque;
+use unimux_driver::{CommandStatus, Device, Error, Event, Platform as _, ProtectionDomain};
+use unimux_guest_rt::memory::{FreeMemory, PAGE_BYTES};
+use unimux_guest_rt::{Function, barrier};
+
+use crate::letter::{Letter, Subject};
+use crate::{Buffer, Machine};
+
+/// Letters that may wait unread.
+const LETTERS: usize = 16;
+
+/// How long a program waits for its peers, who boot at the same time.
+pub const PATIENCE_NS: u64 = 60_000_000_000;
+
+/// The function in use, with one protection domain.
+#[derive(Debug)]
+pub struct Session {
+    /// The driver.
+    pub device: Device<Machine>,
+    /// The domain of everything that these programs make.
+    pub pd: ProtectionDomain,
+    letters: Deque<(u32, Letter), LETTERS>,
+}
+
+impl Session {
+    /// Attaches `function` and makes a protection domain.
+    ///
+    /// # Errors
+    /// The driver's.
+    pub fn open(function: &Function, memory: &mut FreeMemory) -> Result<Self, Error> {
+        let page = Buffer::take(memory, PAGE_BYTES).block();
+        let mut device = Device::attach(Machine::new(function), page)?;
+        let pd = device.alloc_pd()?;
+        Ok(Self {
+            device,
+            pd,
+            letters: Deque::new(),
+        })
+    }
+
+    /// The identity that peers know this function by.
+    pub fn id(&self) -> u32 {
+        self.device.limits().function
+    }
+
+    /// Sends `letter`, again and again while the peer is not there yet or has no room.
+    ///
+    /// # Errors
+    /// The last refusal when it took too long, or any other error of the driver.
+    pub fn send(&mut self, to: u32, letter: Letter) -> Result<(), Error> {
+        let began = self.device.platform().now_ns();
+        loop {
+            let sent = self.device.message(to, letter.0);
+            let later = matches!(
+                sent,
+                Err(Error::Refused(
+                    CommandStatus::NoSuchPeer | CommandStatus::PeerBusy
+                ))
+            );
+            if !later || self.device.platform().now_ns() - began > PATIENCE_NS {
+                return sent;
+            }
+            barrier::relax();
+        }
+    }
+
+    /// The next letter from `from` about `subject`, if it has come. Letters about other things
+    /// are kept.
+    ///
+    /// # Errors
+    /// An event that is no letter: nobody expects one here.
+    pub fn poll(&mut self, from: u32, subject: Subject) -> Result<Option<Letter>, Error> {
+        while let Some(event) = self.device.poll_event()? {
+            match event {
+                Event::Message { source, words } => {
+                    // A full box means that a peer says what nobody reads: drop the newest.
+                    let _ = self.letters.push_back((source, Letter(words)));
+                }
+                Event::FunctionFatal { reason } => return Err(Error::FunctionStopped(reason)),
+                _ => {}
+            }
+        }
+        for _ in 0..self.letters.len() {
+            if let Some((source, letter)) = self.letters.pop_front() {
+                if source == from && letter.is(subject) {
+                    return Ok(Some(letter));
+                }
+                let _ = self.letters.push_back((source, letter));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Waits for the next letter from `from` about `subject`.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`], or as [`poll`](Self::poll).
+    pub fn wait(&mut self, from: u32, subject: Subject) -> Result<Letter, Error> {
+        let began = self.device.platform().now_ns();
+        loop {
+            if let Some(letter) = self.poll(from, subject)? {
+                return Ok(letter);
+            }
+            if self.device.platform().now_ns() - began > PATIENCE_NS {
+                return Err(Error::Timeout);
+            }
+            barrier::relax();
+        }
+    }
+
+    /// Waits until `peer` has come to the point `number` as well.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send) and [`wait`](Self::wait); [`Error::BrokenAnswer`] if the peer is
+    /// somewhere else.
+    pub fn meet(&mut self, peer: u32, number: u64) -> Result<(), Error> {
+        self.send(peer, Letter::reached(number))?;
+        let theirs = self.wait(peer, Subject::Reached)?.number();
+        if theirs == number {
+            Ok(())
+        } else {
+            Err(Error::BrokenAnswer(theirs))
+        }
+    }
+}
