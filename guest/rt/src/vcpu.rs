@@ -38,12 +38,20 @@ unsafe extern "C" {
 /// # Panics
 /// If the runtime has no stack for that vCPU.
 pub fn start(index: usize, work: fn(u64), argument: u64) -> Result<(), i64> {
-    WORK[index].argument.store(argument, Release);
-    WORK[index].function.store(work as *mut (), Release);
+    prepare(index, work, argument);
     match psci::cpu_on(index as u64, secondary_entry(), index as u64) {
         psci::status::SUCCESS => Ok(()),
         status => Err(status),
     }
+}
+
+/// Sets what vCPU `index` will run, for a program that makes the PSCI call itself.
+///
+/// # Panics
+/// As [`start`].
+pub fn prepare(index: usize, work: fn(u64), argument: u64) {
+    WORK[index].argument.store(argument, Release);
+    WORK[index].function.store(work as *mut (), Release);
 }
 
 /// Whether vCPU `index` runs.
@@ -51,8 +59,7 @@ pub fn is_on(index: usize) -> bool {
     psci::affinity_info(index as u64) != psci::affinity::OFF
 }
 
-/// Address that PSCI starts a vCPU at; with it a test can make the call itself. The context
-/// identifier is the vCPU's index, whose work was set by a refused [`start`].
+/// Address that PSCI starts a vCPU at, with the vCPU's index as the context identifier.
 pub fn secondary_entry() -> u64 {
     (&raw const guest_secondary_entry).expose_provenance() as u64
 }

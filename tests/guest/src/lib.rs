@@ -1,43 +1,14 @@
 //! Claims about Unimux, each shown by a guest program.
 //!
-//! A claim is `src/bin/<claim>.rs`, and what its run prints is `<claim>.stdout` beside it, exactly.
-//! Here is only what the claims share: a checked comparison that names what went wrong.
+//! A claim is `src/bin/<claim>.rs`; what its run prints is `<claim>.stdout` beside it, exactly. The
+//! line after the claim's sentence may name what it runs in (`scenario:`) and how the run ends
+//! (`ends:`); see `xtask test`. A program that runs in two guests at once asks for its `role`.
+//!
+//! Here is only what the claims share: checked comparisons, and registers to compare.
 #![no_std]
-#![forbid(unsafe_code)]
 
-use core::fmt::Debug;
+pub mod checks;
+pub mod registers;
+pub mod wait;
 
-use unimux_guest_rt::println;
-
-/// Counts what did not hold, so that a claim shows all of it and fails once.
-#[derive(Debug, Default)]
-pub struct Checks {
-    failures: i32,
-}
-
-impl Checks {
-    /// Nothing has failed yet.
-    pub const fn new() -> Self {
-        Self { failures: 0 }
-    }
-
-    /// Prints `what` as held if `found` equals `wanted`, and both if not.
-    pub fn equal<T: PartialEq + Debug>(&mut self, what: &str, found: T, wanted: T) {
-        if found == wanted {
-            println!("ok: {what}");
-        } else {
-            self.failures += 1;
-            println!("FAILED: {what}: found {found:x?}, wanted {wanted:x?}");
-        }
-    }
-
-    /// Prints `what` as held if `condition` is true.
-    pub fn holds(&mut self, what: &str, condition: bool) {
-        self.equal(what, condition, true);
-    }
-
-    /// The code to exit with: the number of failures.
-    pub fn code(&self) -> i32 {
-        self.failures
-    }
-}
+pub use checks::Checks;

@@ -8,29 +8,17 @@ use core::sync::atomic::{
 };
 
 use unimux_guest_rt::psci::status;
-use unimux_guest_rt::{Guest, barrier, clock, entry, exception, psci, vcpu};
+use unimux_guest_rt::{Guest, entry, exception, psci, vcpu};
 use unimux_guest_tests::Checks;
+use unimux_guest_tests::wait::comes_true;
 
 const ROUNDS: u64 = 1000;
-const PATIENCE_NS: u64 = 10_000_000_000;
 
 static BALL: AtomicU64 = AtomicU64::new(0);
 static ARGUMENT: AtomicU64 = AtomicU64::new(0);
 static INDEX: AtomicU64 = AtomicU64::new(0);
 
 entry!(main);
-
-/// Waits for `condition`; false if it takes too long.
-fn comes_true(condition: impl Fn() -> bool) -> bool {
-    let began = clock::now_ns();
-    while !condition() {
-        if clock::now_ns() - began > PATIENCE_NS {
-            return false;
-        }
-        barrier::relax();
-    }
-    true
-}
 
 /// The second vCPU: returns every even ball as the next odd one.
 fn second(argument: u64) {
