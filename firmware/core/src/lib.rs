@@ -1,3 +1,236 @@
 //! The RDMA function: from a doorbell to a completion.
+//!
+//! It turns verbs into plain copies for an engine that knows nothing of guests. It knows no
+//! operating system, no exception level and no board: whoever owns a [`Firmware`] calls
+//! [`round`](Firmware::round) for ever, on one core.
+//!
+//! # The walk of a request
+//!
+//! One file per step, in the order in which the steps happen:
+//!
+//! ```text
+//!   doorbell.rs   the guest rang: which functions have work?
+//!   schedule.rs   whose turn is it?
+//!   turn.rs       which of its queue pairs, and what does that one need?
+//!   fetch.rs      copy the next entry of a send queue, once
+//!   admit.rs      is it allowed? keys, bounds, rights; names become ranges
+//!   transfer.rs   ranges become spans, blocks of 16 KiB go to the engine
+//!   complete.rs   the engine is done: tell requester and responder
+//!   notify.rs     somebody sleeps on that completion queue: raise an interrupt
+//! ```
+//!
+//! Control verbs take the walk of [`command`](crate) instead; `take_back.rs` ends a function.
+//!
+//! # Trust
+//!
+//! A guest is believed about nothing. A record is copied once and decided on; indices are the
+//! firmware's own; every block looks its memory regions up again. What a guest does wrong ends in
+//! an error completion, a command status or a stopped function, its own.
+//!
+//! # Time
+//!
+//! All memory is taken when functions are made; nothing allocates afterwards. A round does one
+//! bounded piece of work: one block or one entry, and at most one slice of one command.
 #![no_std]
 #![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod admit;
+mod command;
+mod complete;
+mod doorbell;
+mod fetch;
+mod flight;
+mod notify;
+mod object;
+mod schedule;
+mod take_back;
+mod transfer;
+mod turn;
+
+use alloc::vec::Vec;
+
+use thiserror::Error;
+use unimux_abi::counters::Counter;
+use unimux_engine::Engine;
+
+use command::ControlBudget;
+use doorbell::Watch;
+use flight::Flights;
+use object::{Function, Keys};
+pub use object::{FunctionConfig, FunctionId, Quota};
+use schedule::Schedule;
+
+/// Functions that one firmware can serve.
+pub const MAX_FUNCTIONS: usize = schedule::MAX_FUNCTIONS;
+/// Queue pairs that one function can have: its attention is a word with a bit for each.
+pub const MAX_QPS: u16 = 64;
+
+/// What the firmware asks of the machine that it runs on.
+pub trait Platform {
+    /// Time since some moment, in nanoseconds.
+    fn now_ns(&self) -> u64;
+
+    /// Cycles of this core since some moment; what they are worth is the machine's business.
+    fn cycles(&self) -> u64;
+
+    /// Interrupts the guest of `function`: a completion queue that it armed has a completion.
+    fn interrupt(&mut self, function: FunctionId);
+}
+
+/// Whether a round found something to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// It did something; there may be more.
+    Busy,
+    /// It found nothing, but functions are still being looked at closely, or wait for time to
+    /// pass.
+    Attentive,
+    /// Nothing to do until some guest rings.
+    Idle,
+}
+
+/// Why a function was not made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum AddError {
+    /// There are [`MAX_FUNCTIONS`] already.
+    #[error("there are {MAX_FUNCTIONS} functions already")]
+    TooMany,
+    /// The quota has more than [`MAX_QPS`] queue pairs.
+    #[error("a function has at most {MAX_QPS} queue pairs")]
+    TooManyQps,
+    /// The doorbell page is not one aligned page.
+    #[error("the doorbell page is not an aligned page of 4 KiB")]
+    Doorbell,
+    /// The weight is zero.
+    #[error("a function's weight is at least one")]
+    Weight,
+}
+
+/// The firmware: functions, and the engine that they share.
+#[derive(Debug)]
+pub struct Firmware<E> {
+    engine: E,
+    functions: Vec<Function>,
+    flights: Flights,
+    watch: Watch,
+    schedule: Schedule,
+    control: ControlBudget,
+    keys: Keys,
+    /// Functions that are being taken back.
+    leaving: usize,
+    busy_cycles: u64,
+}
+
+impl<E: Engine> Firmware<E> {
+    /// Firmware without functions. `seed` is what all keys grow from: 32 bytes that nobody else
+    /// knows, other ones at every boot.
+    #[must_use]
+    pub fn new(engine: E, seed: [u8; 32]) -> Self {
+        Self {
+            flights: Flights::new(engine.depth()),
+            engine,
+            functions: Vec::with_capacity(MAX_FUNCTIONS),
+            watch: Watch::default(),
+            schedule: Schedule::new(),
+            control: ControlBudget::default(),
+            keys: Keys::new(seed),
+            leaving: 0,
+            busy_cycles: 0,
+        }
+    }
+
+    /// Makes a function and gives it to its guest. Memory is taken here, and only here.
+    ///
+    /// # Errors
+    ///
+    /// [`AddError`] says what is wrong with `config`; nothing changed then.
+    pub fn add_function(&mut self, config: FunctionConfig) -> Result<FunctionId, AddError> {
+        if config.quota.qps > MAX_QPS {
+            return Err(AddError::TooManyQps);
+        }
+        let page = unimux_abi::doorbell::PAGE_BYTES;
+        if config.doorbell.len_bytes() != page || !config.doorbell.pa().is_aligned(page) {
+            return Err(AddError::Doorbell);
+        }
+        if config.weight == 0 {
+            return Err(AddError::Weight);
+        }
+        if self.functions.len() == MAX_FUNCTIONS {
+            return Err(AddError::TooMany);
+        }
+        let index = self.functions.len();
+        self.schedule.set_weight(index, config.weight);
+        let keys = self.keys.split();
+        self.functions.push(Function::new(config, keys));
+        self.listen_to(index);
+        Ok(FunctionId(index as u16))
+    }
+
+    /// One turn: looks at one idle function, does one piece of work for the function whose turn
+    /// it is, reaps what the engine finished, and does one slice of a command if there is time.
+    pub fn round(&mut self, platform: &mut impl Platform) -> Progress {
+        let before = platform.cycles();
+        self.look_at_an_idle_function();
+        self.look_at_a_waiting_function(platform);
+        let mut worked = false;
+        if let Some(function) = self.schedule.next() {
+            worked = self.turn(function, platform);
+            worked |= self.reap(platform);
+            self.charge_cycles(function, platform.cycles().wrapping_sub(before), worked);
+        } else if !self.flights.is_empty() {
+            worked = self.reap(platform);
+        }
+        self.finish_taking_back(platform);
+        let commanded = self.command_slice(platform);
+        self.watch.next_round();
+        if worked || commanded {
+            Progress::Busy
+        } else if self.is_quiet() {
+            Progress::Idle
+        } else {
+            Progress::Attentive
+        }
+    }
+
+    /// Objects and page entries that the function's guest has made; zero when it is free.
+    ///
+    /// # Panics
+    ///
+    /// If `id` is not of this firmware.
+    #[must_use]
+    pub fn in_use(&self, id: FunctionId) -> usize {
+        self.functions[usize::from(id.0)].in_use()
+    }
+
+    /// One counter of a function.
+    ///
+    /// # Panics
+    ///
+    /// If `id` is not of this firmware.
+    #[must_use]
+    pub fn counter(&self, id: FunctionId, counter: Counter) -> u64 {
+        match counter {
+            Counter::EngineBusyCycles => self.busy_cycles,
+            _ => self.functions[usize::from(id.0)].counters()[counter as usize],
+        }
+    }
+
+    /// Whether nothing is in flight, runnable, or waiting for time to pass.
+    fn is_quiet(&self) -> bool {
+        self.flights.is_empty()
+            && self.schedule.is_empty()
+            && !self.watch.has_waiting()
+            && !self.control.has_work()
+            && self.leaving == 0
+    }
+
+    fn charge_cycles(&mut self, function: usize, cycles: u64, worked: bool) {
+        if worked {
+            self.busy_cycles = self.busy_cycles.wrapping_add(cycles);
+            self.functions[function].count(Counter::BusyCycles, cycles);
+            self.control.earn(cycles);
+        }
+    }
+}

@@ -1,0 +1,358 @@
+//! Step 7: the engine is done: tell requester and responder.
+//!
+//! Who receives is told before who sent. An error completion moves its queue pair to the error
+//! state, where everything that is posted ends as flushed; the *other* side's queue pair stays as
+//! it is, whatever the IBTA would do to it: a guest's mistake costs nobody else a connection.
+
+use unimux_abi::command::QpState;
+use unimux_abi::completion::{self, Detail, Head, Status};
+use unimux_abi::counters::Counter;
+use unimux_abi::response::Event;
+use unimux_abi::work::{self, Opcode};
+use unimux_engine::Engine;
+
+use crate::object::{Peer, Receive, Request, Work};
+use crate::schedule::REQUEST_COST_BYTES;
+use crate::turn::Step;
+use crate::{Firmware, Platform};
+
+/// What a completion says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Outcome {
+    pub(crate) id: u64,
+    pub(crate) status: Status,
+    pub(crate) detail: Detail,
+    pub(crate) opcode: u8,
+    pub(crate) len_bytes: u32,
+    pub(crate) immediate: Option<u32>,
+    /// Whether it wakes a guest that waits for solicited completions only.
+    pub(crate) is_solicited: bool,
+}
+
+impl Outcome {
+    /// A request or receive that ended without moving anything.
+    const fn failed(id: u64, opcode: u8, status: Status, detail: Detail) -> Self {
+        Self {
+            id,
+            status,
+            detail,
+            opcode,
+            len_bytes: 0,
+            immediate: None,
+            is_solicited: true,
+        }
+    }
+
+    fn entry(self, qp: u16) -> [u64; completion::WORDS] {
+        let head = Head::new()
+            .with_status(self.status as u8)
+            .with_opcode(self.opcode)
+            .with_has_immediate(self.immediate.is_some())
+            .with_qp(u32::from(qp));
+        let immediate = u64::from(self.immediate.unwrap_or(0));
+        [
+            head.into_bits(),
+            self.id,
+            u64::from(self.len_bytes) | immediate << 32,
+            u64::from(self.detail as u32),
+        ]
+    }
+}
+
+impl<E: Engine> Firmware<E> {
+    /// Takes back from the engine what it has finished. Whether there was anything.
+    pub(crate) fn reap(&mut self, platform: &mut impl Platform) -> bool {
+        let mut any = false;
+        while let Some((token, result)) = self.engine.reap() {
+            any = true;
+            let Some(flight) = self.flights.end(token) else {
+                continue;
+            };
+            let index = usize::from(flight.function);
+            let function = &mut self.functions[index];
+            let queue_pair = function.qps.get_mut(flight.qp);
+            let Some(queue_pair) = queue_pair.filter(|qp| qp.number == flight.number) else {
+                continue;
+            };
+            let Work::Active(request) = &mut queue_pair.work else {
+                continue;
+            };
+            request.in_flight -= 1;
+            if result.is_err() && request.failure.is_none() {
+                request.failure = Some((Status::Fatal, Detail::Engine));
+            }
+            if !request.is_over() {
+                function.attention.heat(1 << flight.qp);
+            } else if let Work::Active(request) =
+                core::mem::replace(&mut queue_pair.work, Work::None)
+            {
+                function.attention.heat(1 << flight.qp);
+                self.complete(index, flight.qp, &request, platform);
+            }
+        }
+        any
+    }
+
+    /// Tells everybody concerned that a request is over.
+    pub(crate) fn complete(
+        &mut self,
+        index: usize,
+        qp: u16,
+        request: &Request,
+        platform: &mut impl Platform,
+    ) {
+        self.functions[index].count(Counter::Bytes, u64::from(request.submitted_bytes));
+        if let Some(receive) = request.receive {
+            self.complete_receive(index, qp, request, receive, platform);
+        }
+        match request.failure {
+            Some((status, detail)) => {
+                let opcode = request.opcode as u8;
+                self.fail(
+                    index,
+                    qp,
+                    Outcome::failed(request.id, opcode, status, detail),
+                    platform,
+                );
+            }
+            None => {
+                self.functions[index].count(Counter::Completed, 1);
+                if request.is_signaled() {
+                    let outcome = Outcome {
+                        id: request.id,
+                        status: Status::Success,
+                        detail: Detail::None,
+                        opcode: request.opcode as u8,
+                        len_bytes: request.total_bytes,
+                        immediate: None,
+                        is_solicited: false,
+                    };
+                    self.tell_sender(index, qp, outcome, platform);
+                }
+            }
+        }
+    }
+
+    /// Ends an entry that was not admitted, and moves its queue pair to the error state.
+    pub(crate) fn fail_entry(
+        &mut self,
+        index: usize,
+        qp: u16,
+        entry: &work::Entry,
+        status: Status,
+        detail: Detail,
+        platform: &mut impl Platform,
+    ) {
+        let outcome = Outcome::failed(entry.id(), entry.head().opcode(), status, detail);
+        self.fail(index, qp, outcome, platform);
+    }
+
+    /// Ends a receive of `peer` that cannot take what was sent to it.
+    pub(crate) fn fail_receive(
+        &mut self,
+        peer: Peer,
+        receive: Receive,
+        status: Status,
+        detail: Detail,
+        platform: &mut impl Platform,
+    ) {
+        let outcome = Outcome::failed(receive.id, Opcode::Receive as u8, status, detail);
+        let index = usize::from(peer.function);
+        self.enter_error(index, peer.qp, status, detail);
+        self.functions[index].count(Counter::Failed, 1);
+        self.tell_receiver(index, peer.qp, outcome, platform);
+    }
+
+    /// Ends the next thing of a queue pair in the error state, if it has one.
+    pub(crate) fn flush(&mut self, index: usize, qp: u16, platform: &mut impl Platform) -> Step {
+        let Some(queue_pair) = self.functions[index].qps.get_mut(qp) else {
+            return Step::Nothing;
+        };
+        let flushed = |id, opcode| Outcome::failed(id, opcode, Status::Flushed, Detail::None);
+        match core::mem::replace(&mut queue_pair.work, Work::None) {
+            Work::Active(mut request) => {
+                request
+                    .failure
+                    .get_or_insert((Status::Flushed, Detail::None));
+                if request.in_flight > 0 {
+                    queue_pair.work = Work::Active(request);
+                    return Step::Nothing;
+                }
+                self.complete(index, qp, &request, platform);
+            }
+            Work::Waiting { entry, .. } => {
+                self.fail(
+                    index,
+                    qp,
+                    flushed(entry.id(), entry.head().opcode()),
+                    platform,
+                );
+            }
+            Work::None => {
+                if let Some(entry) = queue_pair.send.take().map(work::Entry) {
+                    self.fail(
+                        index,
+                        qp,
+                        flushed(entry.id(), entry.head().opcode()),
+                        platform,
+                    );
+                } else if let Some(entry) = queue_pair.receive.take().map(work::Entry) {
+                    self.functions[index].count(Counter::Flushed, 1);
+                    let outcome = flushed(entry.id(), Opcode::Receive as u8);
+                    self.tell_receiver(index, qp, outcome, platform);
+                } else {
+                    return Step::Nothing;
+                }
+            }
+        }
+        self.schedule.charge(index, REQUEST_COST_BYTES);
+        Step::Done
+    }
+
+    /// Moves a queue pair to the error state, if it is not there, and says so in an event.
+    pub(crate) fn enter_error(&mut self, index: usize, qp: u16, status: Status, detail: Detail) {
+        let function = &mut self.functions[index];
+        let Some(queue_pair) = function.qps.get_mut(qp) else {
+            return;
+        };
+        if queue_pair.state == QpState::Error {
+            return;
+        }
+        queue_pair.state = QpState::Error;
+        function.attention.waiting &= !(1 << qp);
+        self.serve(index, qp);
+        self.post_event(
+            index,
+            0,
+            Event::QpFatal,
+            [u64::from(qp), status as u64, detail as u64],
+        );
+    }
+
+    /// Looks at a queue pair from now on.
+    pub(crate) fn serve(&mut self, index: usize, qp: u16) {
+        let attention = &mut self.functions[index].attention;
+        attention.served |= 1 << qp;
+        attention.heat(1 << qp);
+        self.schedule.wake(index);
+    }
+
+    /// Ends a request whose queue pair will be no more: a receive that it has taken is told.
+    pub(crate) fn abandon(
+        &mut self,
+        index: usize,
+        qp: u16,
+        mut request: Request,
+        platform: &mut impl Platform,
+    ) {
+        if let Some(receive) = request.receive {
+            request
+                .failure
+                .get_or_insert((Status::Flushed, Detail::None));
+            self.complete_receive(index, qp, &request, receive, platform);
+        }
+    }
+
+    /// Tells the peer that its receive is over.
+    fn complete_receive(
+        &mut self,
+        index: usize,
+        qp: u16,
+        request: &Request,
+        receive: Receive,
+        platform: &mut impl Platform,
+    ) {
+        let Some(peer) = self.functions[index].qps.get(qp).and_then(|qp| qp.peer) else {
+            return;
+        };
+        let function = &self.functions[usize::from(peer.function)];
+        let peer_qp = function.qps.get(peer.qp);
+        if !function.is_attached() || peer_qp.is_none_or(|qp| qp.number != peer.number) {
+            return;
+        }
+        let opcode = Opcode::Receive as u8;
+        let outcome = match request.failure {
+            None => Outcome {
+                id: receive.id,
+                status: Status::Success,
+                detail: Detail::None,
+                opcode,
+                len_bytes: request.total_bytes,
+                immediate: request
+                    .opcode
+                    .has_immediate()
+                    .then(|| request.head.immediate()),
+                is_solicited: request.is_solicited(),
+            },
+            // The receive is used up and its buffer may be half written.
+            Some(_) => Outcome::failed(receive.id, opcode, Status::RemoteOperation, Detail::None),
+        };
+        self.tell_receiver(usize::from(peer.function), peer.qp, outcome, platform);
+    }
+
+    /// Counts and tells a failure, and moves the queue pair to the error state.
+    fn fail(&mut self, index: usize, qp: u16, outcome: Outcome, platform: &mut impl Platform) {
+        let counter = match outcome.status {
+            Status::Flushed => Counter::Flushed,
+            _ => Counter::Failed,
+        };
+        self.functions[index].count(counter, 1);
+        self.enter_error(index, qp, outcome.status, outcome.detail);
+        self.tell_sender(index, qp, outcome, platform);
+    }
+
+    fn tell_sender(
+        &mut self,
+        index: usize,
+        qp: u16,
+        outcome: Outcome,
+        platform: &mut impl Platform,
+    ) {
+        if let Some(cq) = self.functions[index].qps.get(qp).map(|qp| qp.send_cq) {
+            self.tell(index, qp, cq, outcome, platform);
+        }
+    }
+
+    fn tell_receiver(
+        &mut self,
+        index: usize,
+        qp: u16,
+        outcome: Outcome,
+        platform: &mut impl Platform,
+    ) {
+        if let Some(cq) = self.functions[index].qps.get(qp).map(|qp| qp.receive_cq) {
+            self.tell(index, qp, cq, outcome, platform);
+        }
+    }
+
+    /// Writes a completion. A queue without room for it has overrun: it takes no more, and the
+    /// queue pairs on it go to the error state.
+    fn tell(
+        &mut self,
+        index: usize,
+        qp: u16,
+        handle: u16,
+        outcome: Outcome,
+        platform: &mut impl Platform,
+    ) {
+        let Some(cq) = self.functions[index].cqs.get_mut(handle) else {
+            return;
+        };
+        if cq.overrun {
+            return;
+        }
+        if cq.ring.push(outcome.entry(qp)).is_ok() {
+            self.notify(index, handle, outcome.is_solicited, platform);
+            return;
+        }
+        cq.overrun = true;
+        self.post_event(index, 0, Event::CqOverrun, [u64::from(handle), 0, 0]);
+        for qp in 0..self.functions[index].quota.qps {
+            let on_it =
+                |qp: &crate::object::QueuePair| qp.send_cq == handle || qp.receive_cq == handle;
+            if self.functions[index].qps.get(qp).is_some_and(on_it) {
+                self.enter_error(index, qp, Status::Fatal, Detail::ReceiveOverrun);
+            }
+        }
+    }
+}

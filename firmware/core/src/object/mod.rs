@@ -1,0 +1,22 @@
+//! What a guest's verbs make: the objects of one function.
+//!
+//! Objects hold no reference to each other, only handles, which are looked up at every use.
+
+mod completion_queue;
+mod function;
+mod keys;
+mod pages;
+mod queue_pair;
+mod region;
+mod request;
+mod table;
+
+pub(crate) use completion_queue::CompletionQueue;
+pub(crate) use function::{Control, Function, RegisterPages, Serving, Unfinished};
+pub use function::{FunctionConfig, FunctionId, Quota};
+pub(crate) use keys::Keys;
+pub(crate) use pages::{PageRun, Pages};
+pub(crate) use queue_pair::{Peer, QueuePair, Work};
+pub(crate) use region::{Backing, Region, Regions};
+pub(crate) use request::{Pieces, Range, Receive, Request, Source};
+pub(crate) use table::Table;

@@ -1,0 +1,63 @@
+//! Queue pairs.
+
+use unimux_abi::command::{Access, QpState};
+use unimux_abi::work;
+use unimux_memory::Span;
+use unimux_ring::Consumer;
+
+use super::Request;
+
+/// A queue pair that a queue pair is connected to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Peer {
+    pub(crate) function: u16,
+    pub(crate) qp: u16,
+    /// The number it had when it was connected: if another queue pair has its place now, the
+    /// number is another, too.
+    pub(crate) number: u32,
+}
+
+/// What a queue pair is at.
+#[derive(Debug)]
+pub(crate) enum Work {
+    /// Nothing: the next entry can be fetched.
+    None,
+    /// An entry that was fetched waits for its peer.
+    Waiting {
+        /// The entry.
+        entry: work::Entry,
+        /// How often it was tried.
+        tries: u32,
+        /// When to try again, in nanoseconds.
+        at_ns: u64,
+    },
+    /// A request is being carried out.
+    Active(Request),
+}
+
+/// A queue pair, with what the firmware remembers of it.
+#[derive(Debug)]
+pub(crate) struct QueuePair {
+    pub(crate) number: u32,
+    pub(crate) pd: u16,
+    pub(crate) state: QpState,
+    /// What the peer may do.
+    pub(crate) access: Access,
+    pub(crate) rnr_retries: u8,
+    pub(crate) send_cq: u16,
+    pub(crate) receive_cq: u16,
+    pub(crate) send: Consumer<'static, { work::WORDS }>,
+    pub(crate) receive: Consumer<'static, { work::WORDS }>,
+    /// Where the two rings are, to begin anew after a reset.
+    pub(crate) rings: [Span; 2],
+    pub(crate) peer: Option<Peer>,
+    pub(crate) work: Work,
+}
+
+impl QueuePair {
+    /// Whether the queue pair carries out requests of `peer`.
+    pub(crate) fn answers(&self, peer: Peer) -> bool {
+        matches!(self.state, QpState::ReadyToReceive | QpState::ReadyToSend)
+            && self.peer == Some(peer)
+    }
+}

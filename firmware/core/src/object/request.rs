@@ -1,0 +1,143 @@
+//! A request that was admitted: what is left to move, and who hears of its end.
+
+use unimux_abi::completion::{Detail, Status};
+use unimux_abi::work::{Flags, Head, MAX_SEGMENTS, Opcode};
+
+/// Bytes of a memory region that a request may touch.
+///
+/// It names the region by key and serial number, not by address: every block looks the region up
+/// again, so a region that is gone is not touched any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Range {
+    pub(crate) function: u16,
+    pub(crate) key: u32,
+    pub(crate) serial: u64,
+    /// From the beginning of the region.
+    pub(crate) offset: u64,
+    pub(crate) len_bytes: u32,
+}
+
+/// A list of ranges with a position in it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Pieces {
+    ranges: [Range; MAX_SEGMENTS],
+    count: u8,
+    current: u8,
+    moved_bytes: u32,
+}
+
+impl Pieces {
+    /// Appends a range; one without bytes is left out. Whoever calls has counted the segments.
+    pub(crate) fn push(&mut self, range: Range) {
+        if range.len_bytes > 0 {
+            self.ranges[usize::from(self.count)] = range;
+            self.count += 1;
+        }
+    }
+
+    /// What is next, up to `limit_bytes`: never across two ranges.
+    pub(crate) fn peek(&self, limit_bytes: u64) -> Option<Range> {
+        if self.current >= self.count {
+            return None;
+        }
+        let range = self.ranges[usize::from(self.current)];
+        let left = range.len_bytes - self.moved_bytes;
+        Some(Range {
+            offset: range.offset + u64::from(self.moved_bytes),
+            len_bytes: left.min(u32::try_from(limit_bytes).unwrap_or(u32::MAX)),
+            ..range
+        })
+    }
+
+    /// Passes `len_bytes` bytes, at most what `peek` returned.
+    pub(crate) fn advance(&mut self, len_bytes: u32) {
+        self.moved_bytes += len_bytes;
+        if self.moved_bytes == self.ranges[usize::from(self.current)].len_bytes {
+            self.current += 1;
+            self.moved_bytes = 0;
+        }
+    }
+}
+
+/// Where a request's data comes from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Source {
+    /// Memory.
+    Memory(Pieces),
+    /// The entry itself.
+    Inline([u64; 4]),
+    /// The word that an atomic leaves behind; operand and comparand.
+    Atomic {
+        remote: Range,
+        operand: u64,
+        compare: u64,
+    },
+}
+
+/// A receive of the peer that the request has taken.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Receive {
+    /// Its work request id.
+    pub(crate) id: u64,
+}
+
+/// A request in progress.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) id: u64,
+    pub(crate) head: Head,
+    pub(crate) opcode: Opcode,
+    pub(crate) source: Source,
+    pub(crate) destination: Pieces,
+    pub(crate) total_bytes: u32,
+    /// Bytes that were handed to the engine.
+    pub(crate) submitted_bytes: u32,
+    /// Copies that the engine has not given back.
+    pub(crate) in_flight: u16,
+    pub(crate) receive: Option<Receive>,
+    /// Why nothing more is handed to the engine.
+    pub(crate) failure: Option<(Status, Detail)>,
+}
+
+impl Request {
+    /// Whether the guest wants a completion even if all goes well.
+    pub(crate) fn is_signaled(&self) -> bool {
+        self.head.flags() & Flags::SIGNALED.bits() != 0
+    }
+
+    /// Whether the peer's completion counts as solicited.
+    pub(crate) fn is_solicited(&self) -> bool {
+        self.head.flags() & Flags::SOLICITED.bits() != 0
+    }
+
+    /// Whether there is nothing left to do but to tell.
+    pub(crate) fn is_over(&self) -> bool {
+        self.in_flight == 0 && (self.failure.is_some() || self.submitted_bytes == self.total_bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_are_walked_range_by_range() {
+        let mut pieces = Pieces::default();
+        let range = |offset, len_bytes| Range {
+            offset,
+            len_bytes,
+            ..Range::default()
+        };
+        pieces.push(range(100, 10));
+        pieces.push(range(7, 0));
+        pieces.push(range(500, 5));
+        let next = |pieces: &Pieces| pieces.peek(8).map(|range| (range.offset, range.len_bytes));
+        assert_eq!(next(&pieces), Some((100, 8)));
+        pieces.advance(8);
+        assert_eq!(next(&pieces), Some((108, 2)));
+        pieces.advance(2);
+        assert_eq!(next(&pieces), Some((500, 5)));
+        pieces.advance(5);
+        assert_eq!(next(&pieces), None);
+    }
+}

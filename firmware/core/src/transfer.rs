@@ -1,0 +1,216 @@
+//! Step 6: ranges become spans, and blocks go to the engine.
+//!
+//! A turn hands over at most one block; the regions are looked up anew for each. Three kinds of
+//! data never reach an engine: what stands in the entry itself, the word of an atomic, and nothing.
+
+use core::sync::atomic::Ordering;
+
+use unimux_abi::completion::{Detail, Status};
+use unimux_abi::limits::BLOCK_BYTES;
+use unimux_abi::work::Opcode;
+use unimux_engine::{Copy, Engine};
+use unimux_memory::Span;
+
+use crate::flight::Flight;
+use crate::object::{Pieces, Range, Request, Source, Work};
+use crate::turn::Step;
+use crate::{Firmware, Platform};
+
+/// How often an atomic is tried while others write the same word. A guest can make the exclusive
+/// store of this core fail by writing next to it all the time; it must not keep the core.
+const ATOMIC_TRIES: u32 = 1000;
+
+/// Which end of a copy has no memory behind it any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gone {
+    Source,
+    Destination,
+}
+
+impl<E: Engine> Firmware<E> {
+    /// Moves the next block of a request, and completes the request if that was all.
+    pub(crate) fn transfer(
+        &mut self,
+        index: usize,
+        qp: u16,
+        mut request: Request,
+        platform: &mut impl Platform,
+    ) -> Step {
+        let before = request.submitted_bytes;
+        if request.failure.is_none() && before < request.total_bytes {
+            let moved = match request.source {
+                Source::Memory(source) => self.move_block(index, qp, &mut request, source),
+                Source::Inline(words) => self.write_inline(&mut request, words),
+                Source::Atomic {
+                    remote,
+                    operand,
+                    compare,
+                } => self.carry_out_atomic(&mut request, remote, operand, compare),
+            };
+            if let Err(failure) = moved {
+                request.failure = Some(failure);
+            }
+        }
+        let moved = request.submitted_bytes - before;
+        self.schedule.charge(index, u64::from(moved));
+        if request.is_over() {
+            self.complete(index, qp, &request, platform);
+            return Step::Done;
+        }
+        let waits = request.submitted_bytes == request.total_bytes || request.failure.is_some();
+        if let Some(queue_pair) = self.functions[index].qps.get_mut(qp) {
+            queue_pair.work = Work::Active(request);
+        }
+        match (moved, waits) {
+            (0, false) => Step::EngineFull,
+            (0, true) => Step::Nothing,
+            _ => Step::Done,
+        }
+    }
+
+    /// Hands up to a block of memory to the engine, as many copies as it takes.
+    fn move_block(
+        &mut self,
+        index: usize,
+        qp: u16,
+        request: &mut Request,
+        mut source: Pieces,
+    ) -> Result<(), (Status, Detail)> {
+        let Some(number) = self.functions[index].qps.get(qp).map(|qp| qp.number) else {
+            return Ok(());
+        };
+        let flight = Flight {
+            function: index as u16,
+            qp,
+            number,
+        };
+        let mut left = BLOCK_BYTES.min(u64::from(request.total_bytes - request.submitted_bytes));
+        while left > 0 {
+            let (from, to) = match self.next_spans(&source, &request.destination, left) {
+                Ok(spans) => spans,
+                Err(gone) => return Err(failure(request.opcode, gone)),
+            };
+            let len_bytes = from.len_bytes().min(to.len_bytes());
+            let parts = from.part(0, len_bytes).zip(to.part(0, len_bytes));
+            let copy = parts.and_then(|(from, to)| Copy::new(from, to).ok());
+            let copy = copy.expect("both spans are at least this long");
+            let Some(token) = self.flights.start(flight) else {
+                break;
+            };
+            if self.engine.submit(token, copy).is_err() {
+                self.flights.end(token);
+                break;
+            }
+            source.advance(len_bytes as u32);
+            request.destination.advance(len_bytes as u32);
+            request.submitted_bytes += len_bytes as u32;
+            request.in_flight += 1;
+            left -= len_bytes;
+        }
+        request.source = Source::Memory(source);
+        Ok(())
+    }
+
+    /// Where the next bytes are and where they go, up to `limit_bytes`.
+    fn next_spans(
+        &self,
+        source: &Pieces,
+        destination: &Pieces,
+        limit_bytes: u64,
+    ) -> Result<(Span, Span), Gone> {
+        let from = source.peek(limit_bytes).and_then(|range| self.place(range));
+        let to = destination
+            .peek(limit_bytes)
+            .and_then(|range| self.place(range));
+        Ok((from.ok_or(Gone::Source)?, to.ok_or(Gone::Destination)?))
+    }
+
+    /// The memory behind the beginning of a range: as much as is in one piece. `None` if the
+    /// region or its function is gone.
+    fn place(&self, range: Range) -> Option<Span> {
+        let function = &self.functions[usize::from(range.function)];
+        if !function.is_attached() {
+            return None;
+        }
+        let region = function.regions.by_serial(range.key, range.serial)?;
+        let len_bytes = u64::from(range.len_bytes);
+        region.piece(range.offset, len_bytes, &function.pages, &function.windows)
+    }
+
+    /// Writes the data that stands in the entry to where it goes.
+    fn write_inline(
+        &mut self,
+        request: &mut Request,
+        words: [u64; 4],
+    ) -> Result<(), (Status, Detail)> {
+        let mut data = [0; 32];
+        for (bytes, word) in data.chunks_exact_mut(8).zip(words) {
+            bytes.copy_from_slice(&word.to_le_bytes());
+        }
+        self.write_data(request, &data)
+    }
+
+    /// Writes `data`, cut to the request's length, to the request's destination.
+    fn write_data(&self, request: &mut Request, data: &[u8]) -> Result<(), (Status, Detail)> {
+        let gone = failure(request.opcode, Gone::Destination);
+        let mut data = data.get(..request.total_bytes as usize).ok_or(gone)?;
+        while !data.is_empty() {
+            let range = request.destination.peek(data.len() as u64).ok_or(gone)?;
+            let span = self.place(range).ok_or(gone)?;
+            let (now, later) = data.split_at(span.len_bytes() as usize);
+            span.write_bytes(now).ok_or(gone)?;
+            request.destination.advance(now.len() as u32);
+            data = later;
+        }
+        request.submitted_bytes = request.total_bytes;
+        Ok(())
+    }
+
+    /// Changes the peer's word and writes its old value to the request's destination.
+    ///
+    /// The word is changed by an atomic of this core, so it is atomic with the guests' own
+    /// atomics as well (IBTA 9.4.5 promises less).
+    fn carry_out_atomic(
+        &mut self,
+        request: &mut Request,
+        remote: Range,
+        operand: u64,
+        compare: u64,
+    ) -> Result<(), (Status, Detail)> {
+        let gone = (Status::RemoteAccess, Detail::Key);
+        let word = self.place(remote).and_then(|span| span.word(0));
+        let word = word.ok_or(gone)?;
+        let mut old = word.load(Ordering::Acquire);
+        let mut tries = 0;
+        loop {
+            let new = match request.opcode {
+                Opcode::CompareSwap if old != compare => break,
+                Opcode::CompareSwap => operand,
+                _ => old.wrapping_add(operand),
+            };
+            match word.compare_exchange_weak(old, new, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => break,
+                Err(seen) => old = seen,
+            }
+            tries += 1;
+            if tries == ATOMIC_TRIES {
+                return Err((Status::RemoteOperation, Detail::Contended));
+            }
+        }
+        self.write_data(request, &old.to_le_bytes())
+    }
+}
+
+/// How a request ends when one end of it has no memory any more.
+fn failure(opcode: Opcode, gone: Gone) -> (Status, Detail) {
+    match (opcode, gone) {
+        (Opcode::Read, Gone::Source) => (Status::RemoteAccess, Detail::Key),
+        (Opcode::Write | Opcode::WriteImm, Gone::Destination) => {
+            (Status::RemoteAccess, Detail::Key)
+        }
+        (Opcode::Send | Opcode::SendImm, Gone::Destination) => {
+            (Status::RemoteOperation, Detail::ReceiveProtection)
+        }
+        _ => (Status::LocalProtection, Detail::Key),
+    }
+}
