@@ -1,5 +1,6 @@
 //! A queue pair connected to a peer, with its completion queue and the memory both offered.
 
+use unimux_abi::completion;
 use unimux_driver::{
     Access, Completion, CompletionQueue, CqFlags, Error, MemoryRegion, Peer, QpOptions, QueuePair,
     Remote, SendWr, bytes_for_qp,
@@ -24,10 +25,9 @@ pub struct Connection {
     pub peer: u32,
     /// The queue pair.
     pub qp: QueuePair<Machine>,
-    /// Completions of sends and receives.
-    pub cq: CompletionQueue<Machine>,
-    /// The ring that `cq` lies in: its first entry is its first word.
-    pub cq_buffer: Buffer,
+    cq: CompletionQueue<Machine>,
+    cq_buffer: Buffer,
+    taken: u64,
     /// The peer's memory, and its length in bytes.
     pub remote: Remote,
     /// Length of the peer's memory in bytes.
@@ -55,6 +55,7 @@ impl Connection {
             qp,
             cq,
             cq_buffer,
+            taken: 0,
             remote: hello.remote(),
             remote_bytes: hello.len_bytes(),
         })
@@ -65,21 +66,42 @@ impl Connection {
     /// # Errors
     /// [`Error::Timeout`], or [`Error::BrokenCompletion`].
     pub fn wait(&mut self) -> Result<Completion, Error> {
-        self.cq.wait_one(OPERATION_PATIENCE_NS)
+        let completion = self.cq.wait_one(OPERATION_PATIENCE_NS)?;
+        self.taken += 1;
+        Ok(completion)
     }
 
-    /// Polls until a completion comes; for measuring, without a clock in the loop.
+    /// Takes a completion, if there is one.
     ///
     /// # Errors
     /// [`Error::BrokenCompletion`].
     #[inline]
-    pub fn spin(&mut self) -> Result<Completion, Error> {
+    pub fn poll(&mut self) -> Result<Option<Completion>, Error> {
+        let completion = self.cq.poll_one()?;
+        self.taken += u64::from(completion.is_some());
+        Ok(completion)
+    }
+
+    /// Polls until a completion comes, without a clock in the loop: for measuring.
+    ///
+    /// # Errors
+    /// [`Error::BrokenCompletion`], or the completion if it is not a success.
+    #[inline]
+    pub fn spin(&mut self) -> Result<Completion, Failure> {
         loop {
-            if let Some(completion) = self.cq.poll_one()? {
-                return Ok(completion);
+            if let Some(completion) = self.poll()? {
+                return succeeded(completion);
             }
             barrier::relax();
         }
+    }
+
+    /// Where the next completion will appear: the IPA of its head, and the phase that it will have.
+    pub fn next_completion(&self) -> (u64, u64) {
+        let entries = u64::from(self.cq.entries());
+        let ipa = self.cq_buffer.ipa() + self.taken % entries * completion::BYTES;
+        let phase = 1 - self.taken / entries % 2;
+        (ipa, phase)
     }
 
     /// Posts `request`, which must be signaled, and waits for its completion.

@@ -110,6 +110,23 @@ impl Session {
         }
     }
 
+    /// Asks `peer` for the task `number` with `argument`, and waits for its result.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send) and [`wait`](Self::wait).
+    pub fn ask(&mut self, peer: u32, number: u64, argument: u64) -> Result<u64, Error> {
+        self.send(peer, Letter::task(number, argument))?;
+        self.result(peer)
+    }
+
+    /// Waits for the result of a task that `peer` was asked for.
+    ///
+    /// # Errors
+    /// As [`wait`](Self::wait).
+    pub fn result(&mut self, peer: u32) -> Result<u64, Error> {
+        Ok(self.wait(peer, Subject::Done)?.value())
+    }
+
     /// Waits until `peer` has come to the point `number` as well.
     ///
     /// # Errors
