@@ -36,6 +36,8 @@ ranges! {
     data: data_begin..bss_end;
     /// Stack slots.
     stacks: stacks_begin..stacks_end;
+    /// Doorbell pages.
+    doorbells: doorbells_begin..doorbells_end;
     /// Memory for the allocator.
     heap: heap_begin..heap_end;
 }

@@ -71,6 +71,7 @@ impl Stage1 {
         for slot in 0..layout::stack_slots() {
             map.map(layout::stack(slot), Use::Data)?;
         }
+        map.map(layout::doorbells(), Use::Doorbell)?;
         map.map(layout::heap(), Use::Data)?;
         Ok(map)
     }

@@ -14,14 +14,16 @@ use aarch64_cpu::registers::{
     CPTR_EL2, HCR_EL2, MDCR_EL2, MIDR_EL1, Readable, VMPIDR_EL2, Writeable,
 };
 
-use crate::{fault::VectorKind, stage2::Stage2, vectors};
+use unimux_trap::{Exit, Registers, Snapshot, Vector};
+
+use crate::{stage2::Stage2, vectors};
 
 /// General registers and syndrome of a vCPU that is not running. The vectors know its layout.
 #[derive(Clone, Debug, Default)]
 #[repr(C)]
 pub struct Frame {
     /// x0 to x30.
-    pub x: [u64; 31],
+    pub x: Registers,
     /// Where the vCPU goes on.
     pub elr: u64,
     /// Its PSTATE.
@@ -75,7 +77,7 @@ impl Vcpu {
             spsr: PSTATE_EL1H_MASKED,
             ..Frame::default()
         };
-        frame.x[0] = x0;
+        frame.x.set(0, x0);
         Self { frame }
     }
 
@@ -87,18 +89,6 @@ impl Vcpu {
     /// Its registers, to be changed before it goes on.
     pub fn frame_mut(&mut self) -> &mut Frame {
         &mut self.frame
-    }
-
-    /// Register `index` as an instruction names it: 31 is the zero register.
-    pub fn register(&self, index: u8) -> u64 {
-        self.frame.x.get(usize::from(index)).copied().unwrap_or(0)
-    }
-
-    /// Sets register `index`; a write to the zero register is lost.
-    pub fn set_register(&mut self, index: u8, value: u64) {
-        if let Some(register) = self.frame.x.get_mut(usize::from(index)) {
-            *register = value;
-        }
     }
 
     /// Goes on after the instruction that trapped.
@@ -133,11 +123,20 @@ impl Vcpu {
         reset_el1();
     }
 
-    /// Runs the vCPU until it leaves EL1.
-    pub fn run(&mut self) -> VectorKind {
+    /// Runs the vCPU until it leaves EL1, and says why it did.
+    pub fn run(&mut self) -> Exit {
         // SAFETY: the frame is ours, and `load` made this core's EL2 registers those of the guest.
         let kind = unsafe { vectors::enter_guest(&raw mut self.frame) };
-        VectorKind::from_vector(kind)
+        let vector = match kind {
+            0 => Vector::Synchronous,
+            1 => Vector::Irq,
+            2 => Vector::Fiq,
+            _ => Vector::Serror,
+        };
+        let Frame {
+            esr, far, hpfar, ..
+        } = self.frame;
+        Exit::decode(vector, &Snapshot { esr, far, hpfar })
     }
 
     /// Has the vCPU take a synchronous exception at EL1: an undefined instruction, with what the

@@ -1,0 +1,26 @@
+//! Tells the linker which board's script to use. It builds nothing.
+
+use std::{env, path::Path};
+
+/// Features that name a board, and the board's linker script.
+const BOARDS: [(&str, &str); 1] = [("CARGO_FEATURE_QEMU_VIRT", "qemu-virt.ld")];
+
+fn main() {
+    let manifest = env::var("CARGO_MANIFEST_DIR").expect("cargo sets it");
+    let linker = Path::new(&manifest).join("../../linker");
+    println!("cargo::rerun-if-changed={}", linker.display());
+    if env::var("CARGO_CFG_TARGET_OS").as_deref() != Ok("none") {
+        return;
+    }
+    let mut scripts = BOARDS
+        .iter()
+        .filter(|(feature, _)| env::var_os(feature).is_some())
+        .map(|(_, script)| script);
+    let (Some(script), None) = (scripts.next(), scripts.next()) else {
+        panic!("choose one board by feature: --no-default-features --features BOARD");
+    };
+    println!("cargo::rustc-link-search={}", linker.display());
+    println!("cargo::rustc-link-arg-bins=-T{script}");
+    println!("cargo::rustc-link-arg-bins=-Tdefmt.x");
+    println!("cargo::rustc-link-arg-bins=--no-eh-frame-hdr");
+}

@@ -1,0 +1,158 @@
+//! From the entry code to the roles: what the boot core does once.
+#![expect(unsafe_code, reason = "takes the machine over from whoever ran before")]
+// UNSAFETY: symbols for the entry code, the boot loader's memory, the switch to our own map.
+
+use dtoolkit::fdt::Fdt;
+use unimux_board::Board;
+use unimux_el2::{
+    boot::EntryTable, core_id, fault, interrupts::Interrupts, layout, lock::Lock, power, stage1,
+    time,
+};
+use unimux_scenario::{Layout, Machine, Scenario};
+
+use crate::{
+    board::ThisBoard,
+    console, entropy, guest, heap, last_words, machine, memory,
+    role::{self, engine},
+};
+
+#[unsafe(export_name = "entry_table")]
+static ENTRY_TABLE: EntryTable = EntryTable(ThisBoard::ENTRY_TABLE);
+
+/// The interrupt controller, while cores are brought up.
+static INTERRUPTS: Lock<Option<Interrupts>> = Lock::new(None);
+
+/// Exit code of a run that could not begin.
+const REFUSED: u8 = 2;
+
+/// Called by the entry code on the boot core, with MMU and caches on.
+#[unsafe(export_name = "image_main")]
+extern "C" fn image_main(tree: u64) -> ! {
+    fault::set_handler(last_words::own_fault);
+    // SAFETY: first thing on the only core.
+    unsafe { heap::init() };
+    let parts = ThisBoard::take().expect("nobody took it before");
+    console::init(parts.console);
+    defmt::info!(
+        "Unimux {=str} on {=str}",
+        env!("CARGO_PKG_VERSION"),
+        ThisBoard::NAME
+    );
+
+    let tree = device_tree(tree).unwrap_or_else(|| refuse("no device tree"));
+    let affinities = machine::affinities(&tree);
+    let own = affinities
+        .iter()
+        .position(|affinity| *affinity == core_id::affinity());
+    let own = own.unwrap_or_else(|| refuse("the device tree does not name the boot core"));
+    core_id::set(own);
+
+    let (scenario, layout) = scenario(&tree).unwrap_or_else(|reason| refuse(&reason));
+    memory::map(&tree, &scenario, &layout);
+    for guest in &scenario.guests {
+        if let Err(reason) = unimux_scenario::check_image(guest, memory::module(&guest.image)) {
+            refuse(&alloc::format!("{reason}"));
+        }
+    }
+    let seed = entropy::gather(&tree).unwrap_or_else(|| refuse("no entropy for keys"));
+
+    // SAFETY: the frames are the board's, mapped as devices, and this is their only user.
+    let interrupts = unsafe { Interrupts::take(&ThisBoard::GIC, affinities.len()) };
+    let interrupts = interrupts.unwrap_or_else(|_| refuse("no GICv3 where the board has one"));
+    *INTERRUPTS.lock() = Some(interrupts);
+
+    let made = guest::make::all(&scenario, &layout, &affinities);
+    let function_bytes = heap::used_bytes();
+    let engine = engine::make(&scenario, &made, seed);
+    let function_bytes = (heap::used_bytes() - function_bytes) / engine.function_count.max(1);
+    defmt::info!(
+        "{=usize} guests, {=usize} functions of {=usize} bytes each, {=usize} KiB of heap in use",
+        made.len(),
+        engine.function_count,
+        function_bytes,
+        heap::used_bytes() >> 10
+    );
+    *engine::HANDED_OVER.lock() = Some(engine);
+    guest::publish(made);
+    role::assign(&scenario, affinities.len());
+    start_others(own, &affinities);
+    heap::seal();
+    begin(own)
+}
+
+/// The device tree, at `address` or where the board's loader leaves it.
+fn device_tree(address: u64) -> Option<Fdt<'static>> {
+    let address = if address == 0 {
+        ThisBoard::FALLBACK_DEVICE_TREE?
+    } else {
+        address
+    };
+    // SAFETY: the loader's word that a tree is there; it is checked to be one, nobody writes it,
+    // and its memory is kept for it.
+    unsafe { Fdt::from_raw(core::ptr::with_exposed_provenance(address as usize)) }.ok()
+}
+
+/// The scenario and the place of everything, or why not.
+fn scenario(tree: &Fdt<'_>) -> Result<(Scenario, Layout), alloc::string::String> {
+    let image = layout::image();
+    let tree_bytes = tree.data();
+    let machine = Machine::read(tree)
+        .map_err(|error| alloc::format!("{error}"))?
+        .with_reserved("Unimux", image.start as u64, image.len() as u64)
+        .with_reserved(
+            "the device tree",
+            tree_bytes.as_ptr() as u64,
+            tree_bytes.len() as u64,
+        );
+    let scenario = unimux_scenario::read(tree).map_err(|error| alloc::format!("{error}"))?;
+    let layout =
+        unimux_scenario::check(&scenario, &machine).map_err(|error| alloc::format!("{error}"))?;
+    Ok((scenario, layout))
+}
+
+/// Ends a run that cannot begin.
+fn refuse(reason: &str) -> ! {
+    defmt::error!("refused: {=str}", reason);
+    ThisBoard::end_run(REFUSED)
+}
+
+/// Starts every other core that has a role.
+fn start_others(own: usize, affinities: &[u64]) {
+    // Slot 0 is the stack of this core.
+    let mut slot = 1;
+    for (core, affinity) in affinities.iter().enumerate() {
+        if core == own || !role::has_role(core) {
+            continue;
+        }
+        let root = stage1::root();
+        match power::start_core(*affinity, slot, root, secondary_main, core as u64) {
+            Ok(()) => slot += 1,
+            Err(error) => {
+                defmt::error!(
+                    "core {=usize} did not start: {}",
+                    core,
+                    defmt::Debug2Format(&error)
+                );
+                refuse("a core is missing");
+            }
+        }
+    }
+}
+
+/// First Rust on another core.
+extern "C" fn secondary_main(core: u64) -> ! {
+    core_id::set(core as usize);
+    stage1::forbid_writable_text();
+    begin(core as usize)
+}
+
+/// Brings this core up and takes its role on.
+fn begin(core: usize) -> ! {
+    time::set_up();
+    let brought_up = INTERRUPTS.lock().as_mut().map(Interrupts::bring_up_core);
+    assert!(
+        matches!(brought_up, Some(Ok(()))),
+        "the core has a redistributor"
+    );
+    role::play(core)
+}

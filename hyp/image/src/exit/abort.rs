@@ -1,0 +1,58 @@
+//! Loads and stores that stage 2 refused: the emulated devices, or a fault.
+
+use unimux_paravirt::{ExitReason, map};
+use unimux_trap::{Abort, Direction, Registers};
+use unimux_vgic::Frame;
+
+use super::Outcome;
+use crate::{guest::Guest, interrupts::VcpuInterrupts};
+
+/// Carries out an access to an emulated device; anything else is outside of the guest's map.
+pub(super) fn data(
+    guest: &Guest,
+    interrupts: &mut VcpuInterrupts,
+    abort: &Abort,
+    registers: &Registers,
+) -> (ExitReason, Outcome) {
+    // An access that the core does not describe (a pair, a vector) has no place in a device.
+    let (Some(ipa), Some(access)) = (abort.ipa, abort.access) else {
+        return (ExitReason::DataFault, Outcome::Fault);
+    };
+    let ipa = ipa.get();
+    if let Some(offset) = within(ipa, map::UART_BASE, map::UART_SIZE) {
+        let mut console = guest.console.lock();
+        let outcome = match access.direction {
+            Direction::Read => Outcome::Loaded(access, console.read(offset)),
+            Direction::Write => {
+                console.write(offset, access.stored_value(registers));
+                Outcome::Done
+            }
+        };
+        return (ExitReason::Console, outcome);
+    }
+    let mut gic = |frame, offset| {
+        let len_bytes = access.size.bytes();
+        match access.direction {
+            Direction::Read => Outcome::Loaded(access, interrupts.load(frame, offset, len_bytes)),
+            Direction::Write => {
+                interrupts.store(frame, offset, len_bytes, access.stored_value(registers));
+                Outcome::Done
+            }
+        }
+    };
+    if let Some(offset) = within(ipa, map::GICD_BASE, map::GICD_SIZE) {
+        return (ExitReason::Distributor, gic(Frame::Distributor, offset));
+    }
+    let frames = map::GICR_STRIDE * guest.vcpus.len() as u64;
+    if let Some(offset) = within(ipa, map::GICR_BASE, frames) {
+        return (
+            ExitReason::Redistributor,
+            gic(Frame::Redistributors, offset),
+        );
+    }
+    (ExitReason::DataFault, Outcome::Fault)
+}
+
+fn within(ipa: u64, base: u64, len_bytes: u64) -> Option<u64> {
+    ipa.checked_sub(base).filter(|offset| *offset < len_bytes)
+}

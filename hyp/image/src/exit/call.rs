@@ -1,0 +1,141 @@
+//! HVC and SMC: PSCI, SMCCC, and Unimux's own calls.
+
+use unimux_paravirt::{ExitReason, hypercall};
+use unimux_trap::{
+    Call, NOT_SUPPORTED, Registers, SMCCC_1_1,
+    psci::{ErrorCode, Function, FunctionId, Mpidr, PsciFeature},
+    psci_result,
+};
+
+use super::Outcome;
+use crate::{
+    baseline,
+    guest::{
+        Guest,
+        lifecycle::End,
+        power::{Affinity, NotStarted},
+    },
+};
+
+/// PSCI 1.1 (DEN0022, 5.3).
+const PSCI_VERSION: u64 = 0x1_0001;
+/// MIGRATE_INFO_TYPE: no trusted OS that would have to migrate (DEN0022, 5.10.3).
+const NO_MIGRATION: u64 = 2;
+
+/// Answers a call.
+pub(super) fn handle(guest: &Guest, vcpu: usize, registers: &Registers) -> (ExitReason, Outcome) {
+    match Call::decode(registers) {
+        Call::Psci(function) => (ExitReason::Psci, psci(guest, vcpu, &function)),
+        Call::PsciRefused(error) => (ExitReason::Psci, Outcome::answer(psci_result(Err(error)))),
+        Call::SmcccVersion => (ExitReason::Psci, Outcome::answer(SMCCC_1_1)),
+        Call::ArchFeatures { function } => {
+            // SMCCC_VERSION and SMCCC_ARCH_FEATURES (DEN0028, 7.2, 7.3).
+            let known = matches!(function, 0x8000_0000 | 0x8000_0001);
+            (
+                ExitReason::Psci,
+                Outcome::answer(if known { 0 } else { NOT_SUPPORTED }),
+            )
+        }
+        Call::VendorCallCount => (
+            ExitReason::Hypercall,
+            Outcome::answer(u64::from(hypercall::CALLS)),
+        ),
+        Call::VendorUid => (
+            ExitReason::Hypercall,
+            Outcome::Answer(hypercall::UID.map(u64::from), 4),
+        ),
+        Call::VendorRevision => {
+            let (major, minor) = hypercall::REVISION;
+            let values = [u64::from(major), u64::from(minor), 0, 0];
+            (ExitReason::Hypercall, Outcome::Answer(values, 2))
+        }
+        Call::Vendor {
+            function,
+            arguments,
+        } => vendor(guest, function, &arguments),
+        Call::Unknown { .. } => (ExitReason::UnknownCall, Outcome::answer(NOT_SUPPORTED)),
+    }
+}
+
+fn vendor(guest: &Guest, function: u32, arguments: &[u64; 6]) -> (ExitReason, Outcome) {
+    let [first, second, third, fourth, ..] = *arguments;
+    let outcome = match function {
+        hypercall::EXIT => Outcome::End(End::Exited(first)),
+        hypercall::BASELINE_COPY if guest.baseline => baseline::copy(guest, first, second, third),
+        hypercall::BASELINE_RELAY if guest.baseline => baseline::relay(guest, first, second),
+        hypercall::BASELINE_HVC_WRITE if guest.baseline => {
+            baseline::mediated_write(guest, first, second, third, fourth)
+        }
+        _ => return (ExitReason::UnknownCall, Outcome::answer(NOT_SUPPORTED)),
+    };
+    (ExitReason::Hypercall, outcome)
+}
+
+fn psci(guest: &Guest, vcpu: usize, function: &Function) -> Outcome {
+    let answer = |result| Outcome::answer(psci_result(result));
+    match function {
+        Function::Version => Outcome::answer(PSCI_VERSION),
+        Function::CpuOn { target_cpu, entry } => {
+            let Some(target) = vcpu_of(guest, *target_cpu) else {
+                return answer(Err(ErrorCode::InvalidParameters));
+            };
+            let started =
+                guest.vcpus[target].start(entry.entry_point_address(), entry.context_id());
+            if started.is_ok() {
+                guest.kick(target);
+            }
+            answer(started.map_err(|reason| match reason {
+                NotStarted::AlreadyOn => ErrorCode::AlreadyOn,
+                NotStarted::OnPending => ErrorCode::OnPending,
+            }))
+        }
+        Function::CpuOff => {
+            guest.vcpus[vcpu].set_off();
+            Outcome::VcpuOff
+        }
+        Function::AffinityInfo {
+            mpidr,
+            lowest_affinity_level,
+        } => {
+            // Levels above 0 are optional in PSCI 1.0, and Unimux has none.
+            let target = vcpu_of(guest, *mpidr).filter(|_| *lowest_affinity_level == 0);
+            match target.map(|target| guest.vcpus[target].affinity_info()) {
+                Some(Affinity::On) => Outcome::answer(0),
+                Some(Affinity::Off) => Outcome::answer(1),
+                Some(Affinity::OnPending) => Outcome::answer(2),
+                None => answer(Err(ErrorCode::InvalidParameters)),
+            }
+        }
+        Function::MigrateInfoType => Outcome::answer(NO_MIGRATION),
+        Function::SystemOff => Outcome::End(End::Off),
+        Function::SystemReset => Outcome::End(End::Reset),
+        Function::Features { psci_func_id } => answer(match psci_func_id {
+            PsciFeature::SmcccVersion => Ok(()),
+            PsciFeature::PsciFunction(id) if is_served(*id) => Ok(()),
+            PsciFeature::PsciFunction(_) => Err(ErrorCode::NotSupported),
+        }),
+        _ => answer(Err(ErrorCode::NotSupported)),
+    }
+}
+
+fn is_served(id: FunctionId) -> bool {
+    matches!(
+        id,
+        FunctionId::PsciVersion
+            | FunctionId::CpuOff
+            | FunctionId::CpuOn32
+            | FunctionId::CpuOn64
+            | FunctionId::AffinityInfo32
+            | FunctionId::AffinityInfo64
+            | FunctionId::MigrateInfoType
+            | FunctionId::SystemOff
+            | FunctionId::SystemReset
+            | FunctionId::PsciFeatures
+    )
+}
+
+/// vCPUs have their number in affinity level 0, and zeros above.
+fn vcpu_of(guest: &Guest, affinity: Mpidr) -> Option<usize> {
+    let index = usize::try_from(u64::from(affinity)).ok()?;
+    (index < guest.vcpus.len()).then_some(index)
+}

@@ -1,0 +1,96 @@
+//! What a guest's exit leads to.
+//!
+//! Each handler says what happened as an [`Outcome`]; [`Outcome::apply`] is the one place that
+//! writes a vCPU's registers.
+//!
+//! Choices where the architecture leaves room: an access that EL2 traps and the architecture has as
+//! implementation defined or as absent is UNDEFINED to the guest; ACTLR_EL1 reads as zero and
+//! ignores writes; a call that nobody knows is NOT_SUPPORTED. Everything else that has no answer
+//! (outside the map, or not decodable) stops the guest.
+
+mod abort;
+mod call;
+mod system_register;
+
+use unimux_el2::vcpu::Vcpu;
+use unimux_paravirt::ExitReason;
+use unimux_trap::{Access, Exit, Registers};
+
+use crate::{
+    guest::{Guest, lifecycle::End},
+    interrupts::VcpuInterrupts,
+};
+
+/// What happened, for the vCPU's registers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Nothing to write; the vCPU goes on where it is.
+    Resume,
+    /// The instruction was carried out.
+    Done,
+    /// A load was carried out and gave this.
+    Loaded(Access, u64),
+    /// A system register was read into a register.
+    Read(u8, u64),
+    /// A call gives these in x0 to x3. Registers beyond the count stay.
+    Answer([u64; 4], usize),
+    /// There is no such instruction.
+    Undefined,
+    /// The vCPU is off.
+    VcpuOff,
+    /// The guest's life ends.
+    End(End),
+    /// As `End(Fault)`, not reported yet.
+    Fault,
+}
+
+impl Outcome {
+    /// A call's result in x0.
+    pub(crate) const fn answer(x0: u64) -> Self {
+        Self::Answer([x0, 0, 0, 0], 1)
+    }
+
+    /// Writes what the vCPU is to see. `skip` says whether its PC is still at the instruction.
+    pub(crate) fn apply(self, vcpu: &mut Vcpu, skip: bool) {
+        let registers = &mut vcpu.frame_mut().x;
+        match self {
+            Self::Done => {}
+            Self::Loaded(access, value) => access.complete_load(registers, value),
+            Self::Read(register, value) => registers.set(register, value),
+            Self::Answer(values, count) => {
+                for (register, value) in (0_u8..).zip(values).take(count) {
+                    registers.set(register, value);
+                }
+            }
+            Self::Undefined => return vcpu.inject_undefined(),
+            Self::Resume | Self::VcpuOff | Self::End(_) | Self::Fault => return,
+        }
+        if skip {
+            vcpu.skip_instruction();
+        }
+    }
+}
+
+/// Handles a synchronous exit of vCPU `vcpu`. Interrupts are not its business.
+pub(crate) fn handle(
+    guest: &Guest,
+    vcpu: usize,
+    interrupts: &mut VcpuInterrupts,
+    exit: &Exit,
+    registers: &Registers,
+) -> (ExitReason, Outcome) {
+    match exit {
+        Exit::DataAbort(abort) => abort::data(guest, interrupts, abort, registers),
+        Exit::InstructionAbort(_) => (ExitReason::FetchFault, Outcome::Fault),
+        Exit::Hvc { imm: 0 } | Exit::Smc { imm: 0 } => call::handle(guest, vcpu, registers),
+        Exit::Hvc { .. } | Exit::Smc { .. } => (
+            ExitReason::UnknownCall,
+            Outcome::answer(unimux_trap::NOT_SUPPORTED),
+        ),
+        Exit::SystemRegister(access) => system_register::handle(interrupts, access, registers),
+        Exit::Wfx { .. } => (ExitReason::Other, Outcome::Done),
+        Exit::FloatingPoint => (ExitReason::Other, Outcome::Undefined),
+        Exit::Irq | Exit::Fiq => (ExitReason::Interrupt, Outcome::Resume),
+        Exit::Serror | Exit::Other { .. } => (ExitReason::Other, Outcome::Fault),
+    }
+}

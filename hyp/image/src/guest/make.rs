@@ -1,0 +1,120 @@
+//! Makes the guests of a scenario, at boot.
+
+use alloc::{boxed::Box, vec::Vec};
+use core::sync::atomic::AtomicBool;
+
+use unimux_el2::{lock::Lock, stage2::Stage2};
+use unimux_memory::{Ipa, Pa};
+use unimux_paravirt::{ExitCounters, map};
+use unimux_scenario::{GuestLayout, Layout, Scenario};
+use unimux_stage2::{Attributes, Frame, FrameArray, Policy, PolicyError, Tables, Vmid};
+use unimux_vgic::VirtualGic;
+
+use super::{
+    Guest, console::GuestConsole, lifecycle::Lifecycle, load::Program, power::VcpuPower, tree,
+};
+use crate::memory;
+
+/// All guests of the scenario, none of them running yet.
+///
+/// # Panics
+/// If a part does not fit: the scenario was checked.
+pub(crate) fn all(scenario: &Scenario, layout: &Layout, affinities: &[u64]) -> Box<[Guest]> {
+    (0..scenario.guests.len())
+        .map(|index| one(scenario, index, &layout.guests[index], affinities))
+        .collect()
+}
+
+fn one(scenario: &Scenario, index: usize, place: &GuestLayout, affinities: &[u64]) -> Guest {
+    let guest = &scenario.guests[index];
+    let peers: Vec<u32> = scenario.peers_of(index).collect();
+    let tree = tree::make(guest, place, index as u32, &peers).expect("names are valid");
+    assert!(
+        tree.len() as u64 <= map::DTB_SIZE_MAX,
+        "the tree is a page or two"
+    );
+
+    let counters: &'static ExitCounters = Box::leak(Box::new(ExitCounters::new()));
+    let (doorbell_pa, doorbell) = memory::doorbell_window(index);
+    let policy = policy(place, doorbell_pa, counters, guest.cores.len()).expect("the map is valid");
+    let frames: Box<[Frame]> = (0..policy.frames_needed()).map(|_| Frame::new()).collect();
+    let frames: &'static [Frame] = Box::leak(frames);
+    let base = Pa::new(frames.as_ptr().addr() as u64);
+    let frames = FrameArray::new(base, frames).expect("a frame is aligned");
+    let tables = Tables::build(&policy, frames).expect("as many frames as the policy needs");
+    let vmid = u8::try_from(index + 1)
+        .ok()
+        .and_then(Vmid::new)
+        .expect("at most 64 guests");
+
+    let windows = memory::ram_windows(place.ram);
+    let all_ram = windows
+        .translate(Ipa::new(map::RAM_BASE), place.ram.len_bytes())
+        .expect("it was granted just now");
+    Guest {
+        name: guest.name.clone().leak(),
+        program: Program {
+            ram: all_ram,
+            image: memory::module(&guest.image),
+            payload: place
+                .payload_offset
+                .zip(guest.payload)
+                .map(|(offset, payload)| (offset, memory::module(&payload))),
+            tree: tree.leak(),
+        },
+        windows,
+        doorbell: doorbell
+            .translate(Ipa::new(map::DOORBELL_BASE), map::DOORBELL_SIZE)
+            .expect("it was granted just now"),
+        doorbell_pa,
+        stage2: Stage2 {
+            root: tables.root(),
+            vmid,
+        },
+        tables: Lock::new(tables),
+        gic: Lock::new(VirtualGic::new(guest.cores.len())),
+        console: Lock::new(GuestConsole::new(index)),
+        counters,
+        vcpus: guest
+            .cores
+            .iter()
+            .map(|core| VcpuPower::new(affinities[*core as usize]))
+            .collect(),
+        lifecycle: Lifecycle::new(),
+        on_fault: guest.on_fault,
+        baseline: scenario.baseline,
+        completion: AtomicBool::new(false),
+    }
+}
+
+/// What a guest can reach.
+fn policy(
+    place: &GuestLayout,
+    doorbell: Pa,
+    counters: &'static ExitCounters,
+    vcpus: usize,
+) -> Result<Policy, PolicyError> {
+    let counters = Pa::new(core::ptr::from_ref(counters).addr() as u64);
+    Policy::new()
+        .map(
+            Ipa::new(map::RAM_BASE),
+            Pa::new(place.ram.base()),
+            place.ram.len_bytes(),
+            Attributes::RAM,
+        )?
+        .map(
+            Ipa::new(map::DOORBELL_BASE),
+            doorbell,
+            map::DOORBELL_SIZE,
+            Attributes::DOORBELL,
+        )?
+        .map(
+            Ipa::new(map::COUNTERS_BASE),
+            counters,
+            map::COUNTERS_SIZE,
+            Attributes::READ_ONLY_PAGE,
+        )?
+        .emulate(Ipa::new(map::GICD_BASE), map::GICD_SIZE)?
+        .emulate(Ipa::new(map::GICR_BASE), map::GICR_STRIDE * vcpus as u64)?
+        .emulate(Ipa::new(map::UART_BASE), map::UART_SIZE)
+}

@@ -1,0 +1,92 @@
+//! EL2's own map of the machine, and the memory that it names.
+#![expect(unsafe_code, reason = "memory is named by physical address")]
+// UNSAFETY: the switch to our own map, and slices over what the boot loader left.
+
+use dtoolkit::fdt::Fdt;
+use unimux_board::Board;
+use unimux_el2::{
+    cache, layout,
+    stage1::{Stage1, Use},
+};
+use unimux_memory::{Ipa, Pa, Windows};
+use unimux_paravirt::map;
+use unimux_scenario::{Layout, Module, PaRange, Scenario};
+
+use crate::board::ThisBoard;
+
+fn addresses(range: PaRange) -> core::ops::Range<usize> {
+    range.base() as usize..range.end() as usize
+}
+
+/// Makes the map of everything Unimux needs, and runs on it from here on.
+pub(crate) fn map(tree: &Fdt<'_>, scenario: &Scenario, places: &Layout) {
+    let mut stage1 = Stage1::of_image().expect("the heap has room for tables");
+    let mut add = |range, purpose| stage1.map(range, purpose).expect("ranges were checked");
+    for device in ThisBoard::DEVICES {
+        add(device.base as usize..device.end() as usize, Use::Device);
+    }
+    let tree = tree.data().as_ptr_range();
+    add(tree.start.addr()..tree.end.addr(), Use::ReadOnly);
+    for guest in &scenario.guests {
+        for module in core::iter::once(&guest.image).chain(&guest.payload) {
+            add(
+                addresses(module.range().expect("it was checked")),
+                Use::ReadOnly,
+            );
+        }
+    }
+    for place in &places.guests {
+        add(addresses(place.ram), Use::Data);
+    }
+    // A line of a doorbell page that is in a cache now must not come back later.
+    cache::clean_and_invalidate(layout::doorbells());
+    // SAFETY: it has the image, its stacks, the devices, the tree and the modules.
+    unsafe { stage1.take_over() };
+    let doorbells = layout::doorbells();
+    let memory = core::ptr::with_exposed_provenance_mut::<u8>(doorbells.start);
+    // SAFETY: the linker keeps these pages for doorbells, and no guest is there yet.
+    unsafe { memory.write_bytes(0, doorbells.len()) };
+}
+
+/// The bytes of a module.
+pub(crate) fn module(module: &Module) -> &'static [u8] {
+    let start = core::ptr::with_exposed_provenance(module.pa as usize);
+    // SAFETY: the scenario was checked: the module lies in RAM that nothing else is put on; `map`
+    // has mapped it read-only for good.
+    unsafe { core::slice::from_raw_parts(start, module.len_bytes as usize) }
+}
+
+/// The RAM of a guest, by the addresses it has in the guest.
+pub(crate) fn ram_windows(ram: PaRange) -> Windows {
+    let mut windows = Windows::new();
+    // SAFETY: 1. `map` has mapped it, for good. 2. It was free memory, and nothing of Unimux is
+    // ever put there. 3. It is this guest's, whose stage 2 maps it.
+    unsafe {
+        windows.grant(
+            Ipa::new(map::RAM_BASE),
+            Pa::new(ram.base()),
+            ram.len_bytes(),
+        )
+    }
+    .expect("one range that was checked");
+    windows
+}
+
+/// The doorbell page of function `index`, as a window at the address that guests see it at.
+///
+/// # Panics
+/// If there are not so many functions.
+pub(crate) fn doorbell_window(index: usize) -> (Pa, Windows) {
+    let page = map::DOORBELL_SIZE;
+    let doorbells = layout::doorbells();
+    let pa = doorbells.start as u64 + index as u64 * page;
+    assert!(
+        pa + page <= doorbells.end as u64,
+        "the linker keeps a page for each function"
+    );
+    let mut windows = Windows::new();
+    // SAFETY: as above; the page is mapped non-cacheable here and as device memory in the guest.
+    unsafe { windows.grant(Ipa::new(map::DOORBELL_BASE), Pa::new(pa), page) }
+        .expect("one aligned page");
+    (Pa::new(pa), windows)
+}

@@ -1,0 +1,229 @@
+//! The engine core: the firmware's loop, for ever.
+//!
+//! The firmware belongs to this core alone and needs no lock. Others reach it through guests'
+//! memory (requests) and through atomics (lifecycle, baselines), which it looks at when one flag
+//! says so. It ends the run when the last guest has ended.
+
+use core::sync::atomic::Ordering;
+
+use unimux_board::Board;
+use unimux_el2::{lock::Lock, time};
+use unimux_engine::cpu::CpuEngine;
+use unimux_firmware::{Firmware, FunctionConfig, FunctionId, Platform, Progress, Quota};
+use unimux_memory::{Ipa, Windows};
+use unimux_paravirt::{ExitReason, map};
+use unimux_scenario::Scenario;
+
+use crate::{
+    baseline,
+    board::ThisBoard,
+    guest::{
+        self, Guest,
+        lifecycle::{ENGINE_WANTED, FunctionState},
+    },
+    memory,
+};
+
+/// What the engine core owns: the firmware, and the functions of the guests in their order.
+pub(crate) struct Engine {
+    /// The firmware.
+    pub(crate) firmware: Firmware<CpuEngine>,
+    /// The function of each guest.
+    pub(crate) functions: heapless::Vec<FunctionId, { unimux_firmware::MAX_FUNCTIONS }>,
+    /// Functions in all, idle ones included.
+    pub(crate) function_count: usize,
+}
+
+/// Where the boot core leaves the engine for the engine core.
+pub(crate) static HANDED_OVER: Lock<Option<Engine>> = Lock::new(None);
+
+/// The machine, for the firmware.
+struct Machine {
+    /// Nanoseconds per tick, times 2^24.
+    tick_ns: u64,
+}
+
+impl Machine {
+    fn new() -> Self {
+        Self {
+            tick_ns: (1_000_000_000 << 24) / time::ticks_per_second().max(1),
+        }
+    }
+}
+
+impl Platform for Machine {
+    fn now_ns(&self) -> u64 {
+        ((u128::from(time::ticks()) * u128::from(self.tick_ns)) >> 24) as u64
+    }
+
+    fn cycles(&self) -> u64 {
+        time::cycles()
+    }
+
+    fn interrupt(&mut self, function: FunctionId) {
+        // Functions beyond the guests' are idle ones and belong to nobody.
+        if let Some(guest) = guest::all().get(usize::from(function.get())) {
+            guest.raise_completion();
+        }
+    }
+}
+
+/// Runs the firmware for ever.
+pub(crate) fn run() -> ! {
+    let mut engine = HANDED_OVER
+        .lock()
+        .take()
+        .expect("the boot core leaves it before this starts");
+    let mut machine = Machine::new();
+    time::start_cycle_counter();
+    // A round looks at one idle function, so a whole idle tour is as many rounds.
+    let tour = engine.function_count as u32 + 1;
+    let mut idle_rounds = 0;
+    loop {
+        let progress = engine.firmware.round(&mut machine);
+        if ENGINE_WANTED.load(Ordering::Relaxed) {
+            look_at_guests(&mut engine);
+        }
+        match progress {
+            Progress::Busy => idle_rounds = 0,
+            Progress::Attentive => {
+                idle_rounds = 0;
+                time::yield_now();
+            }
+            Progress::Idle => {
+                idle_rounds += 1;
+                if idle_rounds > tour {
+                    // A guest may SEV after it rang; if not, the event stream ends the wait.
+                    time::wait_for_event();
+                    idle_rounds = 0;
+                }
+            }
+        }
+    }
+}
+
+/// Somebody asked for something beside the firmware's loop.
+fn look_at_guests(engine: &mut Engine) {
+    // Acquire: what is asked for was stored before the flag. Cleared first, so that what is asked
+    // meanwhile is seen next time.
+    ENGINE_WANTED.swap(false, Ordering::Acquire);
+    let mut ended = 0;
+    for (guest, function) in guest::all().iter().zip(engine.functions.iter().copied()) {
+        move_function(&mut engine.firmware, guest, function);
+        ended += usize::from(guest.lifecycle.has_ended());
+    }
+    baseline::serve();
+    if ended == guest::all().len() {
+        end_run();
+    }
+}
+
+/// One step of a function on its way from a guest or back to it.
+fn move_function(firmware: &mut Firmware<CpuEngine>, guest: &Guest, function: FunctionId) {
+    let lifecycle = &guest.lifecycle;
+    match lifecycle.function() {
+        FunctionState::TakeBack => {
+            firmware.begin_take_back(function);
+            lifecycle.set_function(FunctionState::Draining);
+            ENGINE_WANTED.store(true, Ordering::Relaxed);
+        }
+        FunctionState::Draining if firmware.is_free(function) => {
+            clear_doorbell(guest);
+            lifecycle.set_function(FunctionState::Free);
+        }
+        // Rounds of the firmware bring it about; look again after the next.
+        FunctionState::Draining => ENGINE_WANTED.store(true, Ordering::Relaxed),
+        FunctionState::Give => {
+            assert!(firmware.give(function), "the function is free");
+            lifecycle.set_function(FunctionState::Attached);
+        }
+        FunctionState::Attached | FunctionState::Free => {}
+    }
+}
+
+/// The next life finds its doorbell page as the first did.
+fn clear_doorbell(guest: &Guest) {
+    guest
+        .doorbell
+        .write(0, &[0; 512])
+        .expect("a page has 512 words");
+}
+
+/// All guests have ended: says what EL2 counted, and ends the run.
+fn end_run() -> ! {
+    let mut failed = false;
+    for guest in guest::all() {
+        for reason in ExitReason::ALL {
+            let count = guest.counters.of_guest(reason);
+            if count > 0 {
+                defmt::info!(
+                    "{=str}: {=u64} exits: {=str}",
+                    guest.name,
+                    count,
+                    reason.name()
+                );
+            }
+        }
+        failed |= guest.lifecycle.has_failed();
+    }
+    if failed {
+        defmt::error!("the run failed");
+    } else {
+        defmt::info!("all guests are off");
+    }
+    ThisBoard::end_run(u8::from(failed))
+}
+
+/// Makes the firmware and its functions: one for each guest, in their order, then the idle ones.
+///
+/// # Panics
+/// If the firmware refuses a function: the scenario was checked.
+pub(crate) fn make(scenario: &Scenario, guests: &[Guest], seed: [u8; 32]) -> Engine {
+    let mut firmware = Firmware::new(CpuEngine::new(), seed);
+    let mut functions = heapless::Vec::new();
+    for (guest, its) in guests.iter().zip(&scenario.guests) {
+        let function = firmware.add_function(FunctionConfig {
+            windows: guest.windows.clone(),
+            doorbell: guest.doorbell,
+            quota: quota(&its.function.quota),
+            partition: its.function.partition,
+            weight: its.function.weight,
+        });
+        let function = function.expect("the scenario was checked");
+        functions
+            .push(function)
+            .expect("as many as the firmware has");
+    }
+    let function_count = guests.len() + scenario.idle_functions as usize;
+    for index in guests.len()..function_count {
+        let (_, doorbell) = memory::doorbell_window(index);
+        let doorbell = doorbell
+            .translate(Ipa::new(map::DOORBELL_BASE), map::DOORBELL_SIZE)
+            .expect("it was granted just now");
+        firmware
+            .add_function(FunctionConfig {
+                windows: Windows::new(),
+                doorbell,
+                quota: quota(&unimux_scenario::Quota::default()),
+                partition: 0,
+                weight: 1,
+            })
+            .expect("the scenario was checked");
+    }
+    Engine {
+        firmware,
+        functions,
+        function_count,
+    }
+}
+
+fn quota(quota: &unimux_scenario::Quota) -> Quota {
+    let narrow = |count: u32| u16::try_from(count).unwrap_or(u16::MAX);
+    Quota {
+        pds: narrow(quota.pds),
+        cqs: narrow(quota.cqs),
+        qps: narrow(quota.qps).min(unimux_firmware::MAX_QPS),
+        mrs: narrow(quota.mrs),
+        pages: quota.pages,
+    }
+}

@@ -1,0 +1,59 @@
+//! What a core does for the rest of its life.
+
+pub(crate) mod engine;
+pub(crate) mod guest;
+
+use alloc::{boxed::Box, vec};
+
+use spin::Once;
+use unimux_el2::time;
+use unimux_scenario::Scenario;
+
+/// A core's role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    /// None: it stands still.
+    None,
+    /// The engine.
+    Engine,
+    /// A vCPU of a guest.
+    Guest { guest: usize, vcpu: usize },
+}
+
+static ROLES: Once<Box<[Role]>> = Once::new();
+
+/// Gives every core its role.
+pub(crate) fn assign(scenario: &Scenario, cores: usize) {
+    let mut roles = vec![Role::None; cores];
+    roles[scenario.engine_core as usize] = Role::Engine;
+    for (guest, its) in scenario.guests.iter().enumerate() {
+        for (vcpu, core) in its.cores.iter().enumerate() {
+            roles[*core as usize] = Role::Guest { guest, vcpu };
+        }
+    }
+    ROLES.call_once(|| roles.into_boxed_slice());
+}
+
+fn role_of(core: usize) -> Role {
+    ROLES
+        .get()
+        .and_then(|roles| roles.get(core))
+        .copied()
+        .unwrap_or(Role::None)
+}
+
+/// Whether a core has anything to do.
+pub(crate) fn has_role(core: usize) -> bool {
+    role_of(core) != Role::None
+}
+
+/// Does what the core is for.
+pub(crate) fn play(core: usize) -> ! {
+    match role_of(core) {
+        Role::Engine => engine::run(),
+        Role::Guest { guest, vcpu } => guest::run(&crate::guest::all()[guest], vcpu),
+        Role::None => loop {
+            time::wait_for_interrupt();
+        },
+    }
+}
