@@ -102,10 +102,13 @@ impl<E: Engine> Firmware<E> {
         platform: &mut impl Platform,
     ) {
         self.functions[index].count(Counter::Bytes, u64::from(request.submitted_bytes));
-        if let Some(receive) = request.receive {
-            self.complete_receive(index, qp, request, receive, platform);
+        let mut failure = request.failure;
+        if let Some(receive) = request.receive
+            && !self.complete_receive(index, qp, request, receive, platform)
+        {
+            failure.get_or_insert((Status::RemoteOperation, Detail::ReceiveOverrun));
         }
-        match request.failure {
+        match failure {
             Some((status, detail)) => {
                 let opcode = request.opcode as u8;
                 self.fail(
@@ -253,7 +256,8 @@ impl<E: Engine> Firmware<E> {
         }
     }
 
-    /// Tells the peer that its receive is over.
+    /// Tells the peer that its receive is over. False if its completion queue had no room for
+    /// that: the peer will never know what arrived.
     fn complete_receive(
         &mut self,
         index: usize,
@@ -261,14 +265,14 @@ impl<E: Engine> Firmware<E> {
         request: &Request,
         receive: Receive,
         platform: &mut impl Platform,
-    ) {
+    ) -> bool {
         let Some(peer) = self.functions[index].qps.get(qp).and_then(|qp| qp.peer) else {
-            return;
+            return true;
         };
         let function = &self.functions[usize::from(peer.function)];
         let peer_qp = function.qps.get(peer.qp);
         if !function.is_attached() || peer_qp.is_none_or(|qp| qp.number != peer.number) {
-            return;
+            return true;
         }
         let opcode = Opcode::Receive as u8;
         let outcome = match request.failure {
@@ -287,7 +291,7 @@ impl<E: Engine> Firmware<E> {
             // The receive is used up and its buffer may be half written.
             Some(_) => Outcome::failed(receive.id, opcode, Status::RemoteOperation, Detail::None),
         };
-        self.tell_receiver(usize::from(peer.function), peer.qp, outcome, platform);
+        self.tell_receiver(usize::from(peer.function), peer.qp, outcome, platform)
     }
 
     /// Counts and tells a failure, and moves the queue pair to the error state.
@@ -319,14 +323,13 @@ impl<E: Engine> Firmware<E> {
         qp: u16,
         outcome: Outcome,
         platform: &mut impl Platform,
-    ) {
-        if let Some(cq) = self.functions[index].qps.get(qp).map(|qp| qp.receive_cq) {
-            self.tell(index, qp, cq, outcome, platform);
-        }
+    ) -> bool {
+        let cq = self.functions[index].qps.get(qp).map(|qp| qp.receive_cq);
+        cq.is_none_or(|cq| self.tell(index, qp, cq, outcome, platform))
     }
 
     /// Writes a completion. A queue without room for it has overrun: it takes no more, and the
-    /// queue pairs on it go to the error state.
+    /// queue pairs on it go to the error state. Whether the completion was written.
     fn tell(
         &mut self,
         index: usize,
@@ -334,16 +337,16 @@ impl<E: Engine> Firmware<E> {
         handle: u16,
         outcome: Outcome,
         platform: &mut impl Platform,
-    ) {
+    ) -> bool {
         let Some(cq) = self.functions[index].cqs.get_mut(handle) else {
-            return;
+            return false;
         };
         if cq.overrun {
-            return;
+            return false;
         }
         if cq.ring.push(outcome.entry(qp)).is_ok() {
             self.notify(index, handle, outcome.is_solicited, platform);
-            return;
+            return true;
         }
         cq.overrun = true;
         self.post_event(index, 0, Event::CqOverrun, [u64::from(handle), 0, 0]);
@@ -354,5 +357,6 @@ impl<E: Engine> Firmware<E> {
                 self.enter_error(index, qp, Status::Fatal, Detail::ReceiveOverrun);
             }
         }
+        false
     }
 }
