@@ -335,7 +335,8 @@ impl<P: Platform> Device<P> {
         Ok(QueuePair::new(platform, handle, number, &layout, counts))
     }
 
-    /// Moves `qp` to another state; `peer` counts for [`QpState::ReadyToReceive`].
+    /// Moves `qp` to another state. Of `peer` its rights count for [`QpState::Init`], its address
+    /// for [`QpState::ReadyToReceive`], and its retries for [`QpState::ReadyToSend`].
     ///
     /// To go back to [`QpState::Reset`] use [`reset_qp`](Self::reset_qp), which also empties the
     /// queues.
@@ -352,7 +353,9 @@ impl<P: Platform> Device<P> {
         let mut arguments = [u64::from(qp.handle()) | (state as u64) << 32, 0];
         if let Some(peer) = peer {
             arguments[0] |= u64::from(peer.access.bits()) << 40 | u64::from(peer.rnr_retries) << 48;
-            arguments[1] = u64::from(peer.function) | u64::from(peer.qpn) << 32;
+            if state == QpState::ReadyToReceive {
+                arguments[1] = u64::from(peer.function) | u64::from(peer.qpn) << 32;
+            }
         }
         self.ring.call(Opcode::ModifyQp, &arguments).map(drop)
     }
@@ -363,9 +366,9 @@ impl<P: Platform> Device<P> {
     ///
     /// As any verb (see [`nop`](Self::nop)).
     pub fn connect(&mut self, qp: &QueuePair<P>, peer: &Peer) -> Result<(), Error> {
-        self.modify_qp(qp, QpState::Init, None)?;
+        self.modify_qp(qp, QpState::Init, Some(peer))?;
         self.modify_qp(qp, QpState::ReadyToReceive, Some(peer))?;
-        self.modify_qp(qp, QpState::ReadyToSend, None)
+        self.modify_qp(qp, QpState::ReadyToSend, Some(peer))
     }
 
     /// Takes `qp` to the reset state and empties its queues. What was posted and did not complete
