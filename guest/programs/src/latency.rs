@@ -48,15 +48,37 @@ impl Latencies {
         self.len = 0;
     }
 
-    /// Sorts the samples and reads the percentiles off them (nearest rank); zeros without samples.
-    pub fn percentiles(&mut self) -> Percentiles {
+    fn sorted(&mut self) -> impl ExactSizeIterator<Item = u32> {
         let samples = &mut self.samples[..self.len];
         samples.sort_unstable_by_key(|sample| u32::from_le_bytes(*sample));
+        samples.iter().map(|sample| u32::from_le_bytes(*sample))
+    }
+
+    /// Gives each value that occurs, and how often, to `each`; values in the same 64th of the range
+    /// up to the 99th percentile are taken together as the largest of them.
+    pub fn histogram(&mut self, mut each: impl FnMut(u32, u32)) {
+        let step = self.percentiles().p99 / 64 + 1;
+        let (mut top, mut count) = (0, 0);
+        for value in self.sorted() {
+            if count > 0 && value / step != top / step {
+                each(top, count);
+                count = 0;
+            }
+            top = value;
+            count += 1;
+        }
+        if count > 0 {
+            each(top, count);
+        }
+    }
+
+    /// Reads the percentiles off the sorted samples (nearest rank); zeros without samples.
+    pub fn percentiles(&mut self) -> Percentiles {
+        let len = self.sorted().len();
         let at = |percent: usize| {
-            let rank = (samples.len() * percent).div_ceil(100).max(1);
-            samples
-                .get(rank - 1)
-                .map_or(0, |sample| u32::from_le_bytes(*sample))
+            let rank = (len * percent).div_ceil(100).max(1);
+            let sample = self.samples[..len].get(rank - 1);
+            sample.map_or(0, |sample| u32::from_le_bytes(*sample))
         };
         Percentiles {
             p50: at(50),

@@ -8,7 +8,7 @@ use unimux_programs::failure::{Failure, succeeded};
 use unimux_programs::latency::Latencies;
 
 use crate::bench::Bench;
-use crate::output::{mean, metric, sample};
+use crate::output::{mean, metric};
 
 const WARM_UP: u64 = 100;
 const REQUESTS: u64 = 2000;
@@ -54,8 +54,8 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<(), Failure> {
     let spent = |counter| after.get(counter) - before.get(counter);
 
     metric("guest_instructions_8b", post + poll, "instructions");
-    sample("guest_instructions_8b_of", "post", post);
-    sample("guest_instructions_8b_of", "poll", poll);
+    metric("guest_post_instructions_8b", post, "instructions");
+    metric("guest_poll_instructions_8b", poll, "instructions");
     let engine = mean(spent(Counter::EngineBusyCycles), REQUESTS);
     metric("engine_instructions_8b", engine, "instructions");
     let machine = mean(machine, REQUESTS);

@@ -22,11 +22,11 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<(), Failure> {
     let alike = shares(bench, task::FLOW, ALIKE)?;
     let different = shares(bench, task::MIXED_FLOW, mixed(bench.session.id()))?;
     metric("fairness_jain", jain(&alike), "index");
-    sample("fairness_jain_of", "alike", jain(&alike));
-    sample("fairness_jain_of", "mixed", jain(&different));
+    metric("fairness_jain_mixed", jain(&different), "index");
+    metric("fairness_functions", alike.len(), "functions");
     for (index, (alike, different)) in alike.iter().zip(&different).enumerate() {
-        sample("bytes_of_alike", index, alike);
-        sample("bytes_of_mixed", index, different);
+        sample("share_alike", index + 1, alike);
+        sample("share_mixed", index + 1, different);
     }
     Ok(())
 }

@@ -13,24 +13,29 @@ use unimux_programs::Buffer;
 use unimux_programs::failure::{Failure, ensure};
 use unimux_programs::latency::Latencies;
 
-use crate::bench::{Bench, MIB};
-use crate::output::{metric, ratio, sample};
+use crate::bench::Bench;
+use crate::output::{histogram, mean, metric, ratio};
 
 const REQUESTS: u64 = 2000;
-/// Requests of each size in the plot of sizes.
-const PER_SIZE: u64 = 20;
 
 pub(crate) fn measure(bench: &mut Bench) -> Result<(), Failure> {
     let mut latencies = Latencies::with_room(&mut bench.guest.memory, REQUESTS as usize);
     let write = write_8b(bench, &mut latencies)?;
-    percentiles("write_8b_latency", &mut latencies);
+    histogram("latency_write_8b", &mut latencies);
     let relay = relay(bench, &mut latencies)?;
-    percentiles("relay_latency", &mut latencies);
+    histogram("latency_relay", &mut latencies);
     let hvc = hvc_8b(bench, &mut latencies)?;
-    percentiles("hvc_8b_latency", &mut latencies);
+    histogram("latency_hvc_8b", &mut latencies);
     metric("write_8b_latency_vs_relay", ratio(write, relay), "ratio");
     metric("hvc_8b_latency_vs_relay", ratio(hvc, relay), "ratio");
-    by_size(bench)
+    for (name, total) in [
+        ("write_8b_ns", write),
+        ("relay_ns", relay),
+        ("hvc_8b_ns", hvc),
+    ] {
+        metric(name, mean(total, REQUESTS), "ns");
+    }
+    Ok(())
 }
 
 /// Runs `operation` for each request and adds up cycles.
@@ -95,34 +100,4 @@ pub(crate) fn refused<T>(result: Result<T, hypercall::Refused>) -> Result<T, Fai
         println!("a baseline hypercall was refused with {}", refused.0);
         Failure::Broken("the scenario does not allow baselines")
     })
-}
-
-fn percentiles(series: &str, latencies: &mut Latencies) {
-    let it = latencies.percentiles();
-    for (percent, value) in [(50, it.p50), (90, it.p90), (99, it.p99), (100, it.max)] {
-        sample(series, percent, value);
-    }
-}
-
-/// WRITE and READ of every power of two from 8 bytes to 1 MiB, one at a time.
-fn by_size(bench: &mut Bench) -> Result<(), Failure> {
-    let mut len_bytes = 8;
-    while len_bytes <= MIB {
-        let remote = bench.helpers[0].remote;
-        let segment = bench.region.segment(0, len_bytes);
-        for (series, request) in [
-            ("write_cycles", SendWr::write(segment, remote)),
-            ("read_cycles", SendWr::read(segment, remote)),
-        ] {
-            let helper = &mut bench.helpers[0];
-            let began = clock::cycles();
-            for _ in 0..PER_SIZE {
-                helper.qp.post_send(&request.signaled())?;
-                helper.spin()?;
-            }
-            sample(series, len_bytes, (clock::cycles() - began) / PER_SIZE);
-        }
-        len_bytes *= 2;
-    }
-    Ok(())
 }

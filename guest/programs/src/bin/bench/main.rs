@@ -5,7 +5,8 @@
 //!
 //! ```text
 //!  metric <name> <value> <unit>      one number
-//!  sample <series> <x> <y>           one point of a plot
+//!  sample bandwidth_… <bytes> <MB/s> one point of a plot
+//!  sample latency_… <ns> <count>     how many requests took so long
 //! ```
 //!
 //! Arguments: `role=measure` for the first guest, `role=helper` for all others; `part=all` (the

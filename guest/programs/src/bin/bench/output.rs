@@ -3,6 +3,7 @@
 use core::fmt::Display;
 
 use unimux_guest_rt::println;
+use unimux_programs::latency::Latencies;
 
 /// One number of the result.
 pub(crate) fn metric(name: &str, value: impl Display, unit: &str) {
@@ -12,6 +13,11 @@ pub(crate) fn metric(name: &str, value: impl Display, unit: &str) {
 /// One point of a plot.
 pub(crate) fn sample(series: &str, x: impl Display, y: impl Display) {
     println!("sample {series} {x} {y}");
+}
+
+/// A histogram, as points of the series `name`.
+pub(crate) fn histogram(name: &str, latencies: &mut Latencies) {
+    latencies.histogram(|ns, count| sample(name, ns, count));
 }
 
 /// `part` of `whole` with four decimals.

@@ -10,7 +10,7 @@ use unimux_programs::session::PATIENCE_NS;
 use unimux_programs::{Buffer, Session};
 
 use crate::bench::{Bench, common_beginning, wait_for};
-use crate::output::{Decimals, metric, sample};
+use crate::output::{Decimals, metric};
 use crate::{flow, task};
 
 /// Bytes of the victim's requests.
@@ -21,20 +21,29 @@ const TURN_CYCLES: u64 = 4000;
 pub(crate) fn measure(bench: &mut Bench) -> Result<(), Failure> {
     ensure(bench.helpers.len() >= 2, "a storm needs two helpers")?;
     let mut worst = 0;
-    for (kind, victim) in [("bulk", bulk as Victim), ("small", small)] {
+    for (victim, names) in [
+        (
+            bulk as Victim,
+            ["storm_doorbell_bulk_loss", "storm_commands_bulk_loss"],
+        ),
+        (
+            small,
+            ["storm_doorbell_small_loss", "storm_commands_small_loss"],
+        ),
+    ] {
         let calm = beside(bench, task::SPIN, victim)?;
-        sample("storm_victim", kind, calm);
-        for (storm, number) in [
-            ("doorbell", task::STORM_DOORBELL),
-            ("commands", task::STORM_COMMANDS),
-        ] {
-            let stormy = beside(bench, number, victim)?;
-            sample(storm, kind, stormy);
-            let lost = calm.saturating_sub(stormy);
-            worst = worst.max(u128::from(lost) * 10_000 / u128::from(calm.max(1)));
+        for (name, storm) in names
+            .into_iter()
+            .zip([task::STORM_DOORBELL, task::STORM_COMMANDS])
+        {
+            let stormy = beside(bench, storm, victim)?;
+            let lost = u128::from(calm.saturating_sub(stormy));
+            let loss = lost * 10_000 / u128::from(calm.max(1));
+            metric(name, Decimals::<4>(loss), "ratio");
+            worst = worst.max(loss);
         }
     }
-    metric("storm_victim_loss", Decimals::<2>(worst), "percent");
+    metric("storm_victim_loss", Decimals::<4>(worst), "ratio");
     Ok(())
 }
 
