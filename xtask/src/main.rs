@@ -1,2 +1,70 @@
-//! Builds, runs, tests and measures Unimux.
-fn main() {}
+//! Builds, runs, tests and measures Unimux: `cargo xtask --help`.
+//!
+//! It decides nothing about the machine: what a board is, its `board.toml` says; what a scenario
+//! means, `unimux-scenario` says.
+#![forbid(unsafe_code)]
+
+mod artifacts;
+mod board;
+mod claims;
+mod console;
+mod elf;
+mod host_steps;
+mod launch;
+mod machine_tree;
+mod metrics;
+mod plots;
+mod qemu;
+mod scenario_file;
+mod terminal;
+mod tools;
+mod verb;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Everything one does with Unimux, one verb each.
+///
+/// The first command on a fresh clone may be any of them: `build`, `run`, `test` and `bench` bring
+/// what is missing first, as `setup` does.
+///
+///   cargo xtask run              two guests move a file through one engine
+///   cargo xtask test             every test: host, property, QEMU
+///   cargo xtask bench            the numbers, with their limits
+#[derive(Parser)]
+#[command(name = "cargo xtask", verbatim_doc_comment)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    Setup(verb::setup::Setup),
+    Build(verb::build::Build),
+    Run(verb::run::Run),
+    Test(verb::test::Test),
+    Bench(verb::bench::Bench),
+    Gdb(verb::gdb::Gdb),
+    Size(verb::size::Size),
+    Doctor(verb::doctor::Doctor),
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().verb {
+        Verb::Setup(verb) => verb.run(),
+        Verb::Build(verb) => verb.run(),
+        Verb::Run(verb) => verb.run(),
+        Verb::Test(verb) => verb.run(),
+        Verb::Bench(verb) => verb.run(),
+        Verb::Gdb(verb) => verb.run(),
+        Verb::Size(verb) => verb.run(),
+        Verb::Doctor(verb) => verb.run(),
+    };
+    done.unwrap_or_else(|error| {
+        terminal::error(&error);
+        ExitCode::FAILURE
+    })
+}

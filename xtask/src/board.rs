@@ -1,0 +1,100 @@
+//! What tools must know of a board: its `bsp/<board>/board.toml`.
+
+use std::fs;
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+
+use crate::workspace;
+
+/// A board. Fields that only the image needs are in the board's crate.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Board {
+    /// Its name and that of its folder.
+    pub(crate) name: String,
+    /// One line.
+    pub(crate) description: String,
+    /// Rust's target.
+    pub(crate) target: String,
+    /// Feature of the package `unimux` that chooses it.
+    pub(crate) feature: String,
+    /// First byte of the RAM.
+    pub(crate) ram_base: u64,
+    /// How QEMU models it, if it does.
+    pub(crate) qemu: Option<Machine>,
+}
+
+/// A machine of QEMU.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Machine {
+    /// The program.
+    pub(crate) binary: String,
+    /// `-M`.
+    pub(crate) machine: String,
+    /// `-cpu`.
+    pub(crate) cpu: String,
+    /// `-smp`.
+    pub(crate) cores: u32,
+    /// `-m`, in MiB.
+    pub(crate) memory_mib: u64,
+    /// What else it takes.
+    #[serde(default)]
+    pub(crate) args: Vec<String>,
+}
+
+impl Board {
+    /// Reads a board's file.
+    pub(crate) fn load(name: &str) -> Result<Self> {
+        let folder = workspace::root().join("bsp");
+        let path = folder.join(name).join("board.toml");
+        let Ok(text) = fs::read_to_string(&path) else {
+            bail!(
+                "there is no board {name:?}; there are: {}",
+                all()?.join(", ")
+            );
+        };
+        toml::from_str(&text).with_context(|| format!("in {}", workspace::short(&path)))
+    }
+
+    /// The machine of QEMU, or what to do without.
+    pub(crate) fn machine(&self) -> Result<&Machine> {
+        self.qemu.as_ref().with_context(|| {
+            format!(
+                "board {} has no model in QEMU: use a board with [qemu] in its board.toml",
+                self.name
+            )
+        })
+    }
+}
+
+/// Names of all boards.
+pub(crate) fn all() -> Result<Vec<String>> {
+    let folder = workspace::root().join("bsp");
+    let mut names: Vec<String> = fs::read_dir(&folder)?
+        .filter_map(|entry| entry.ok())
+        .filter(|entry| entry.path().join("board.toml").is_file())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_board_of_the_repository_can_be_read() {
+        let names = all().unwrap();
+        assert!(names.iter().any(|name| name == "qemu-virt"), "{names:?}");
+        for name in names {
+            assert_eq!(Board::load(&name).unwrap().name, name);
+        }
+    }
+
+    #[test]
+    fn an_unknown_board_names_those_that_are() {
+        let message = Board::load("nowhere").unwrap_err().to_string();
+        assert!(message.contains("qemu-virt"), "{message}");
+    }
+}

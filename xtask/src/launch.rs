@@ -1,0 +1,296 @@
+//! One run of a scenario on a board's QEMU: from the files to the lines and the end.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use defmt_decoder::Table;
+
+use crate::artifacts::{self, Profile, Program};
+use crate::board::Board;
+use crate::console::{Console, Line};
+use crate::machine_tree::{self, Modules};
+use crate::qemu::{self, End};
+use crate::scenario_file::{ScenarioFile, Source};
+use crate::terminal::Step;
+use crate::workspace;
+
+/// How the machine keeps time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Clock {
+    /// As the host does; cores run at the same time.
+    Host,
+    /// One instruction is one nanosecond; cores take turns; two runs are the same.
+    Instructions,
+}
+
+/// Everything that a run needs and that was built.
+#[derive(Clone, Debug)]
+pub(crate) struct Kit {
+    /// Where it runs.
+    pub(crate) board: Board,
+    /// EL2.
+    pub(crate) unimux: Program,
+    /// `program:<name>`.
+    pub(crate) programs: BTreeMap<String, Program>,
+    /// `test:<claim>`.
+    pub(crate) claims: BTreeMap<String, Program>,
+    /// What `test` stands for.
+    pub(crate) this_claim: Option<String>,
+    /// What `payload` stands for.
+    pub(crate) payload: Option<PathBuf>,
+}
+
+impl Kit {
+    /// Builds Unimux, and of the guest programs what the scenarios ask for.
+    pub(crate) fn build(
+        board: Board,
+        profile: Profile,
+        scenarios: &[&ScenarioFile],
+    ) -> Result<Self> {
+        let step = Step::begin(format!("Building Unimux for {}", board.name));
+        let unimux = artifacts::unimux(&board, profile)?;
+        let sources: Vec<&Source> = scenarios
+            .iter()
+            .flat_map(|it| &it.guests)
+            .flat_map(|it| std::iter::once(&it.image).chain(&it.payload))
+            .collect();
+        let mut kit = Self {
+            board,
+            unimux,
+            programs: BTreeMap::new(),
+            claims: BTreeMap::new(),
+            this_claim: None,
+            payload: None,
+        };
+        if sources.iter().any(|it| matches!(it, Source::Program(_))) {
+            step.detail("guest programs");
+            kit.programs = artifacts::guest_programs(&kit.board, profile)?;
+        }
+        if sources
+            .iter()
+            .any(|it| matches!(it, Source::Claim(_) | Source::ThisClaim))
+        {
+            step.detail("claims");
+            kit.claims = artifacts::claims(&kit.board, profile)?;
+        }
+        step.done(&format!("built ({})", profile.name()));
+        Ok(kit)
+    }
+
+    fn file(&self, source: &Source) -> Result<PathBuf> {
+        let named = |programs: &BTreeMap<String, Program>, name: &str, of: &str| {
+            programs
+                .get(name)
+                .map(|it| it.raw.clone())
+                .with_context(|| {
+                    let known: Vec<&str> = programs.keys().map(String::as_str).collect();
+                    format!("{of} has no program {name:?}; it has: {}", known.join(", "))
+                })
+        };
+        match source {
+            Source::Program(name) => named(&self.programs, name, "guest/programs"),
+            Source::Claim(name) => named(&self.claims, name, "tests/guest"),
+            Source::ThisClaim => {
+                let name = self.this_claim.as_deref();
+                named(
+                    &self.claims,
+                    name.context("only a test has a claim")?,
+                    "tests/guest",
+                )
+            }
+            // The default is a file that is there after every build.
+            Source::Payload => Ok(self
+                .payload
+                .clone()
+                .unwrap_or_else(|| self.unimux.elf.clone())),
+            Source::File(path) => Ok(workspace::root().join(path)),
+        }
+    }
+}
+
+/// What a run is to be like.
+#[derive(Clone, Debug)]
+pub(crate) struct Order<'a> {
+    /// What is built.
+    pub(crate) kit: &'a Kit,
+    /// What to run.
+    pub(crate) scenario: &'a ScenarioFile,
+    /// How time goes.
+    pub(crate) clock: Clock,
+    /// Makes what is random in the machine the same every time.
+    pub(crate) seed: Option<u32>,
+    /// Cores, if not as many as the board says.
+    pub(crate) cores: Option<u32>,
+    /// Memory in MiB, if not as much as the board says.
+    pub(crate) memory_mib: Option<u64>,
+    /// More arguments for QEMU.
+    pub(crate) arguments: Vec<String>,
+}
+
+impl Order<'_> {
+    /// QEMU's arguments. Writes the device tree that they name.
+    pub(crate) fn arguments(&self) -> Result<Vec<String>> {
+        let machine = self.kit.board.machine()?;
+        let cores = self.cores.unwrap_or(machine.cores);
+        let memory_mib = self.memory_mib.unwrap_or(machine.memory_mib);
+        let folder = workspace::output().join(&self.kit.board.name);
+        fs::create_dir_all(&folder)?;
+        let dumped = folder.join("machine.dtb");
+        let mut model: Vec<String> = ["-cpu", &machine.cpu, "-smp", &cores.to_string()]
+            .map(str::to_owned)
+            .into();
+        model.extend(["-m".to_owned(), format!("{memory_mib}M")]);
+        model.extend(machine.args.iter().cloned());
+        model.extend(["-display", "none", "-monitor", "none", "-no-reboot"].map(str::to_owned));
+        if let Some(seed) = self.seed {
+            model.extend(["-seed".to_owned(), seed.to_string()]);
+        }
+
+        let mut dump = model.clone();
+        let dumpdtb = format!("{},dumpdtb={}", machine.machine, dumped.display());
+        dump.extend(["-M".to_owned(), dumpdtb]);
+        let limit = Some(Duration::from_secs(30));
+        let (end, said) = qemu::run(qemu::command(&machine.binary, &dump), limit, |_| {})?;
+        if end != End::Exit(0) {
+            bail!(
+                "QEMU did not give its device tree ({end:?}): {}",
+                said.trim()
+            );
+        }
+
+        let mut modules = Modules::below(self.kit.board.ram_base + (memory_mib << 20));
+        let scenario = self
+            .scenario
+            .resolve(|source| modules.place(&self.kit.file(source)?))?;
+        let dtb =
+            machine_tree::with_scenario(&fs::read(&dumped)?, &scenario, !self.scenario.unchecked)?;
+        let tree = folder.join("scenario.dtb");
+        fs::write(&tree, dtb)?;
+
+        let mut arguments = vec!["-M".to_owned(), machine.machine.clone()];
+        arguments.extend(model);
+        arguments.extend([
+            "-kernel".to_owned(),
+            self.kit.unimux.raw.display().to_string(),
+        ]);
+        arguments.extend(["-dtb".to_owned(), tree.display().to_string()]);
+        arguments.extend(["-semihosting-config", "enable=on,target=native"].map(str::to_owned));
+        if self.clock == Clock::Instructions {
+            arguments.extend(["-icount", "shift=0,sleep=off"].map(str::to_owned));
+        }
+        arguments.extend(modules.arguments());
+        arguments.extend(self.arguments.iter().cloned());
+        Ok(arguments)
+    }
+
+    /// Runs it; gives every line as it comes.
+    pub(crate) fn run(
+        &self,
+        limit: Option<Duration>,
+        mut each: impl FnMut(Line),
+    ) -> Result<Outcome> {
+        let machine = self.kit.board.machine()?;
+        let mut arguments = self.arguments()?;
+        arguments.extend(["-serial", "stdio"].map(str::to_owned));
+        let table = log_table(&self.kit.unimux)?;
+        let mut console = Console::new(table.as_ref(), self.scenario.guests.len());
+        let command = qemu::command(&machine.binary, &arguments);
+        let (end, said) = qemu::run(command, limit, |bytes| console.push(bytes, &mut each))?;
+        console.finish(&mut each);
+        Ok(Outcome { end, said })
+    }
+}
+
+/// The strings of EL2's log.
+fn log_table(unimux: &Program) -> Result<Option<Table>> {
+    let elf = fs::read(&unimux.elf)?;
+    Table::parse(&elf).context("the strings of EL2's log cannot be read from its ELF file")
+}
+
+/// How a run ended.
+#[derive(Clone, Debug)]
+pub(crate) struct Outcome {
+    /// What QEMU did.
+    pub(crate) end: End,
+    /// What QEMU said itself.
+    pub(crate) said: String,
+}
+
+/// EL2's exit code for a panic or an unexpected exception in Unimux.
+const CODE_PANIC: i32 = 2;
+
+impl Outcome {
+    /// What happened and what to do next; nothing if all is well.
+    pub(crate) fn failure(&self) -> Option<String> {
+        let said = self.said.trim();
+        let what = match &self.end {
+            End::Exit(0) => return None,
+            End::Exit(1) if !said.is_empty() => {
+                "QEMU refused to start (see below); `cargo xtask doctor` checks its version".into()
+            }
+            End::Exit(1) => "a guest failed or was stopped: the last lines above say which and \
+                             why; `cargo xtask gdb` stops at its first instruction"
+                .into(),
+            End::Exit(CODE_PANIC) => "Unimux itself failed: the registers and the backtrace are \
+                                      above; `cargo xtask gdb` runs the same scenario in a debugger"
+                .into(),
+            End::Exit(code) => format!("the run ended with exit code {code}"),
+            End::TimedOut(limit) => format!(
+                "the run did not end within {} s and was stopped; more time: --timeout; where it \
+                 hangs: `cargo xtask gdb`",
+                limit.as_secs()
+            ),
+            End::Killed(how) => format!("QEMU was killed ({how})"),
+        };
+        Some(if said.is_empty() {
+            what
+        } else {
+            format!("{what}\nQEMU said: {said}")
+        })
+    }
+
+    /// The exit code of xtask: EL2's own if it is one.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        match self.end {
+            End::Exit(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
+            End::TimedOut(_) => ExitCode::from(124),
+            End::Killed(_) => ExitCode::FAILURE,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(end: End, said: &str) -> Outcome {
+        Outcome {
+            end,
+            said: said.to_owned(),
+        }
+    }
+
+    #[test]
+    fn each_end_says_what_to_do() {
+        assert_eq!(outcome(End::Exit(0), "a warning").failure(), None);
+        let cases = [
+            (outcome(End::Exit(1), ""), "a guest failed"),
+            (outcome(End::Exit(1), "no such machine"), "doctor"),
+            (outcome(End::Exit(2), ""), "Unimux itself failed"),
+            (outcome(End::Exit(9), ""), "exit code 9"),
+            (
+                outcome(End::TimedOut(Duration::from_secs(60)), ""),
+                "within 60 s",
+            ),
+            (outcome(End::Killed("signal 9".into()), ""), "signal 9"),
+        ];
+        for (outcome, says) in cases {
+            let message = outcome.failure().unwrap();
+            assert!(message.contains(says), "{message:?} does not say {says:?}");
+        }
+    }
+}

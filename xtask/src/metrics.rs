@@ -1,0 +1,341 @@
+//! The numbers that Unimux promises, and what the bench says they are.
+//!
+//! Guest programs print `metric <name> <value> <unit>` and `sample <series> <x> <y>` on their
+//! consoles; the sizes come from the ELF file. A promise whose number is missing is broken.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::console::Line;
+use crate::verb::size::{IMAGE_BUDGET, TEXT_BUDGET};
+
+/// What is promised of a number.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Limit {
+    /// It is not more than this.
+    AtMost(f64),
+    /// It is not less than this.
+    AtLeast(f64),
+    /// It is shown.
+    Shown,
+}
+
+impl Limit {
+    fn holds(self, value: f64) -> bool {
+        match self {
+            Self::AtMost(limit) => value <= limit,
+            Self::AtLeast(limit) => value >= limit,
+            Self::Shown => value.is_finite(),
+        }
+    }
+
+    fn number(self) -> Option<f64> {
+        match self {
+            Self::AtMost(limit) | Self::AtLeast(limit) => Some(limit),
+            Self::Shown => None,
+        }
+    }
+
+    fn text(self) -> String {
+        match self {
+            Self::AtMost(limit) => format!("≤ {limit}"),
+            Self::AtLeast(limit) => format!("≥ {limit}"),
+            Self::Shown => String::new(),
+        }
+    }
+}
+
+/// A number that must be there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Promise {
+    metric: &'static str,
+    unit: &'static str,
+    limit: Limit,
+}
+
+const fn promise(metric: &'static str, unit: &'static str, limit: Limit) -> Promise {
+    Promise {
+        metric,
+        unit,
+        limit,
+    }
+}
+
+/// All of them, in the order of the table.
+pub(crate) const PROMISES: [Promise; 14] = [
+    promise("data_path_exits", "exits", Limit::AtMost(0.0)),
+    promise("write_1mib_vs_copy", "ratio", Limit::AtLeast(0.9)),
+    promise("read_1mib_vs_copy", "ratio", Limit::AtLeast(0.9)),
+    promise("write_8b_latency_vs_relay", "ratio", Limit::AtMost(3.0)),
+    promise("hvc_8b_latency_vs_relay", "ratio", Limit::Shown),
+    promise("guest_instructions_8b", "instructions", Limit::Shown),
+    promise("engine_instructions_8b", "instructions", Limit::Shown),
+    promise("idle_functions_cost_ratio", "ratio", Limit::AtMost(1.10)),
+    promise("fairness_jain", "index", Limit::AtLeast(0.99)),
+    promise("storm_victim_loss", "ratio", Limit::AtMost(0.05)),
+    promise("function_bytes", "bytes", Limit::Shown),
+    promise(TEXT_BYTES, "bytes", Limit::AtMost(TEXT_BUDGET as f64)),
+    promise(IMAGE_BYTES, "bytes", Limit::AtMost(IMAGE_BUDGET as f64)),
+    promise(
+        "data_path_work_requests",
+        "WRs",
+        Limit::AtLeast(1_000_000.0),
+    ),
+];
+
+/// From the ELF file.
+pub(crate) const TEXT_BYTES: &str = "text_bytes";
+/// From the ELF file.
+pub(crate) const IMAGE_BYTES: &str = "image_bytes";
+
+/// Points of a series.
+pub(crate) type Series = BTreeMap<String, Vec<(f64, f64)>>;
+
+/// Numbers as they come.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Measured {
+    values: BTreeMap<String, (f64, String)>,
+    /// Told more than once: which of them is true?
+    twice: Vec<String>,
+    /// For the plots.
+    pub(crate) series: Series,
+}
+
+impl Measured {
+    /// Takes a number from a line of a guest, if there is one in it.
+    pub(crate) fn take(&mut self, line: &Line) {
+        let Line::Guest { text, .. } = line else {
+            return;
+        };
+        let words: Vec<&str> = text.split_whitespace().collect();
+        match words[..] {
+            ["metric", name, value, unit] => {
+                if let Ok(value) = value.parse() {
+                    self.set(name, value, unit);
+                }
+            }
+            ["sample", series, x, y] => {
+                if let (Ok(x), Ok(y)) = (x.parse(), y.parse()) {
+                    self.series
+                        .entry(series.to_owned())
+                        .or_default()
+                        .push((x, y));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes a number that no guest says.
+    pub(crate) fn set(&mut self, name: &str, value: f64, unit: &str) {
+        if self
+            .values
+            .insert(name.to_owned(), (value, unit.to_owned()))
+            .is_some()
+        {
+            self.twice.push(name.to_owned());
+        }
+    }
+
+    /// The promises with their numbers, then the numbers that nothing is promised of.
+    pub(crate) fn report(&self) -> Report {
+        let mut rows: Vec<Row> = PROMISES
+            .iter()
+            .map(|promise| {
+                let found = self.values.get(promise.metric);
+                let value = found.map(|(value, _)| *value);
+                let once = !self.twice.iter().any(|it| it == promise.metric);
+                Row {
+                    metric: promise.metric.to_owned(),
+                    value,
+                    unit: found.map_or(promise.unit, |(_, unit)| unit).to_owned(),
+                    limit: promise.limit,
+                    ok: once && value.is_some_and(|value| promise.limit.holds(value)),
+                }
+            })
+            .collect();
+        for (metric, (value, unit)) in &self.values {
+            if PROMISES.iter().all(|promise| promise.metric != metric) {
+                rows.push(Row {
+                    metric: metric.clone(),
+                    value: Some(*value),
+                    unit: unit.clone(),
+                    limit: Limit::Shown,
+                    ok: true,
+                });
+            }
+        }
+        Report { rows }
+    }
+}
+
+/// One line of the table.
+#[derive(Clone, Debug)]
+struct Row {
+    metric: String,
+    value: Option<f64>,
+    unit: String,
+    limit: Limit,
+    ok: bool,
+}
+
+/// The table.
+#[derive(Clone, Debug)]
+pub(crate) struct Report {
+    rows: Vec<Row>,
+}
+
+impl Report {
+    /// Whether every promise is kept.
+    pub(crate) fn is_ok(&self) -> bool {
+        self.rows.iter().all(|row| row.ok)
+    }
+
+    /// A list of objects `metric`, `value`, `unit`, `limit`, `ok`.
+    pub(crate) fn to_json(&self) -> Value {
+        let row = |row: &Row| {
+            json!({
+                "metric": row.metric,
+                "value": row.value,
+                "unit": row.unit,
+                "limit": row.limit.number(),
+                "ok": row.ok,
+            })
+        };
+        self.rows.iter().map(row).collect()
+    }
+
+    /// For people.
+    pub(crate) fn to_table(&self) -> String {
+        let mut table = format!(
+            "{:30} {:>14} {:12} {:>10}\n",
+            "metric", "value", "unit", "limit"
+        );
+        for row in &self.rows {
+            let value = row.value.map_or("missing".to_owned(), number);
+            let verdict = match (row.ok, row.limit) {
+                (false, _) => "BROKEN",
+                (true, Limit::Shown) => "",
+                (true, _) => "ok",
+            };
+            let line = format!(
+                "{:30} {value:>14} {:12} {:>10}  {verdict}",
+                row.metric,
+                row.unit,
+                row.limit.text()
+            );
+            table.push_str(line.trim_end());
+            table.push('\n');
+        }
+        table
+    }
+}
+
+fn number(value: f64) -> String {
+    if value.fract() == 0.0 {
+        format!("{value}")
+    } else {
+        format!("{value:.4}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn say(measured: &mut Measured, text: &str) {
+        measured.take(&Line::Guest {
+            index: 0,
+            text: text.into(),
+        });
+    }
+
+    /// Every promise just kept.
+    fn kept() -> Measured {
+        let mut measured = Measured::default();
+        for promise in PROMISES {
+            let value = promise.limit.number().unwrap_or(1.0);
+            say(
+                &mut measured,
+                &format!("metric {} {value} {}", promise.metric, promise.unit),
+            );
+        }
+        measured
+    }
+
+    fn row<'a>(report: &'a Value, metric: &str) -> &'a Value {
+        report
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|row| row["metric"] == metric)
+            .unwrap()
+    }
+
+    #[test]
+    fn a_number_at_its_limit_keeps_the_promise() {
+        let report = kept().report();
+        assert!(report.is_ok(), "{}", report.to_table());
+        let json = report.to_json();
+        let row = row(&json, "write_1mib_vs_copy");
+        assert_eq!(
+            (&row["value"], &row["limit"], &row["ok"]),
+            (&json!(0.9), &json!(0.9), &json!(true))
+        );
+        assert_eq!(row["unit"], "ratio");
+    }
+
+    #[test]
+    fn a_missing_a_bad_and_a_double_number_break_it() {
+        let report = Measured::default().report();
+        assert!(!report.is_ok() && report.to_table().contains("missing"));
+        assert_eq!(
+            row(&report.to_json(), "fairness_jain")["value"],
+            Value::Null
+        );
+        for (metric, value) in [
+            ("data_path_exits", "1"),
+            ("fairness_jain", "0.98"),
+            ("text_bytes", "NaN"),
+        ] {
+            let mut measured = kept();
+            measured.values.remove(metric);
+            say(&mut measured, &format!("metric {metric} {value} x"));
+            assert!(!measured.report().is_ok(), "{metric} {value}");
+        }
+        let mut twice = kept();
+        say(&mut twice, "metric fairness_jain 1 index");
+        assert!(!twice.report().is_ok());
+    }
+
+    #[test]
+    fn numbers_without_promise_are_shown_and_prose_is_not_taken() {
+        let mut measured = kept();
+        say(&mut measured, "metric copy_mbps 812.5 MB/s");
+        say(&mut measured, "metric of the day");
+        say(&mut measured, "metric x nan-ish y");
+        measured.take(&Line::Text("metric el2_says 1 x".into()));
+        let report = measured.report();
+        assert!(report.is_ok());
+        assert_eq!(report.rows.len(), PROMISES.len() + 1);
+        assert!(report.to_table().contains("812.5000 MB/s"));
+    }
+
+    #[test]
+    fn samples_are_collected_by_series() {
+        let mut measured = Measured::default();
+        for text in [
+            "sample bandwidth_write 8 1.5",
+            "sample bandwidth_write 16 3",
+            "sample x y z",
+        ] {
+            say(&mut measured, text);
+        }
+        assert_eq!(
+            measured.series["bandwidth_write"],
+            [(8.0, 1.5), (16.0, 3.0)]
+        );
+        assert_eq!(measured.series.len(), 1);
+    }
+}

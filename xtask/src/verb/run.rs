@@ -1,0 +1,111 @@
+//! `cargo xtask run`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Result;
+use serde_json::json;
+
+use super::{build::DEFAULT_BOARD, setup};
+use crate::artifacts::Profile;
+use crate::board::Board;
+use crate::launch::{Clock, Kit, Order};
+use crate::scenario_file::ScenarioFile;
+use crate::terminal::{self, Screen};
+
+/// Runs a scenario in QEMU and shows each guest's lines under its name.
+///
+/// The default scenario, pair, is the main job: guest alice moves a file to guest bob through one
+/// RDMA engine and reads it back, bob computes its SHA-256, and both hammer each other with small
+/// operations. The exit code is 0 only if all of it is right: it is the code that EL2 ends the run
+/// with (1: a guest failed; 2: Unimux failed), or 124 if the time is over.
+///
+///   cargo xtask run --payload some.file
+///   cargo xtask run --scenario my/scenario.toml --icount
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Run {
+    /// The board: a folder of bsp/.
+    #[arg(long, default_value = DEFAULT_BOARD)]
+    board: String,
+    /// A scenario of xtask/scenarios, or the path of a .toml file.
+    #[arg(long, default_value = "pair")]
+    scenario: String,
+    /// The file that the guests move [default: the ELF file of Unimux].
+    #[arg(long, value_name = "FILE")]
+    payload: Option<PathBuf>,
+    /// Without overflow checks and debug assertions.
+    #[arg(long)]
+    release: bool,
+    /// Deterministic: one instruction takes one nanosecond, cores take turns.
+    #[arg(long)]
+    icount: bool,
+    /// Seconds until a run that does not end is stopped.
+    #[arg(long, default_value_t = 180)]
+    timeout: u64,
+    /// Number of cores [default: what the board says].
+    #[arg(long)]
+    cores: Option<u32>,
+    /// Memory in MiB [default: what the board says].
+    #[arg(long, value_name = "MIB")]
+    memory: Option<u64>,
+    /// One JSON object per line.
+    #[arg(long)]
+    json: bool,
+    /// Wait for a debugger on TCP port 1234 before the first instruction; no time limit.
+    #[arg(long)]
+    gdb: bool,
+}
+
+impl Run {
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        let board = Board::load(&self.board)?;
+        let scenario = ScenarioFile::load(&self.scenario)?;
+        setup::ensure(&board)?;
+        let mut kit = Kit::build(board, Profile::from_flag(self.release), &[&scenario])?;
+        kit.payload = self.payload.map(std::path::absolute).transpose()?;
+        let order = Order {
+            kit: &kit,
+            scenario: &scenario,
+            clock: if self.icount {
+                Clock::Instructions
+            } else {
+                Clock::Host
+            },
+            seed: None,
+            cores: self.cores,
+            memory_mib: self.memory,
+            arguments: if self.gdb {
+                vec!["-s".into(), "-S".into()]
+            } else {
+                vec![]
+            },
+        };
+        terminal::note(format!(
+            "Running {}: {}",
+            self.scenario, scenario.description
+        ));
+        if self.gdb {
+            terminal::note(format!(
+                "QEMU waits: gdb-multiarch {} -ex 'target remote :1234'",
+                kit.unimux.elf.display()
+            ));
+        }
+        let limit = (!self.gdb).then(|| Duration::from_secs(self.timeout));
+        let screen = Screen::new(scenario.names(), self.json);
+        let outcome = order.run(limit, |line| screen.show(&line))?;
+        if self.json {
+            let failure = outcome.failure();
+            println!(
+                "{}",
+                json!({ "end": format!("{:?}", outcome.end), "failure": failure })
+            );
+        } else if let Some(failure) = outcome.failure() {
+            terminal::note(format!("\nFailed: {failure}"));
+        } else {
+            terminal::note("\nAll guests ended well.");
+        }
+        Ok(outcome.exit_code())
+    }
+}

@@ -1,0 +1,186 @@
+//! `cargo xtask test`.
+
+use std::fs;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+
+use super::{build::DEFAULT_BOARD, setup};
+use crate::artifacts::Profile;
+use crate::board::Board;
+use crate::claims::{self, Claim};
+use crate::console::Line;
+use crate::host_steps::{self, Count};
+use crate::launch::{Kit, Order, Outcome};
+use crate::qemu::End;
+use crate::scenario_file::ScenarioFile;
+use crate::terminal::{Step, note};
+use crate::workspace;
+
+/// Runs every test: on the host, and guest programs in QEMU.
+///
+/// Host: cargo test of all crates that run here (unit and property tests), loom on the rings, Miri on
+/// the pure crates, each fuzz target for a bounded time. What needs a missing tool is skipped and said.
+///
+/// Guest: each program of tests/guest is a claim. It is built, run in QEMU under its scenario and a
+/// time limit, and what it prints is compared with the .stdout file beside it.
+///
+///   cargo xtask test --host rings            tests whose name has "rings"
+///   cargo xtask test --guest timer --bless   takes what it prints as right
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Test {
+    /// Only tests whose names have this in them.
+    filter: Option<String>,
+    /// Only those on the host.
+    #[arg(long, conflicts_with = "guest")]
+    host: bool,
+    /// Only those in QEMU.
+    #[arg(long)]
+    guest: bool,
+    /// The board of the guest tests.
+    #[arg(long, default_value = DEFAULT_BOARD)]
+    board: String,
+    /// Guest tests without overflow checks and debug assertions.
+    #[arg(long)]
+    release: bool,
+    /// Writes what the guests print into the .stdout files.
+    #[arg(long)]
+    bless: bool,
+    /// Seconds for each fuzz target.
+    #[arg(long, default_value_t = 10)]
+    fuzz_seconds: u64,
+}
+
+impl Test {
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        let board = Board::load(&self.board)?;
+        setup::ensure(&board)?;
+        let mut count = Count::default();
+        if !self.guest {
+            count.add(host_steps::run(self.filter.as_deref(), self.fuzz_seconds)?);
+        }
+        if !self.host {
+            count.add(self.guest_tests(board)?);
+        }
+        println!("\n{} passed, {} failed", count.passed, count.failed);
+        Ok(if count.failed == 0 {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
+    }
+
+    fn guest_tests(&self, board: Board) -> Result<Count> {
+        note("\n── guest tests");
+        let wanted = |claim: &Claim| {
+            self.filter
+                .as_ref()
+                .is_none_or(|it| claim.name.contains(it))
+        };
+        let claims: Vec<Claim> = claims::all()?.into_iter().filter(wanted).collect();
+        let scenarios: Vec<ScenarioFile> = claims
+            .iter()
+            .map(|it| ScenarioFile::load(&it.scenario))
+            .collect::<Result<_>>()?;
+        let mut count = Count::default();
+        if claims.is_empty() {
+            return Ok(count);
+        }
+        let all: Vec<&ScenarioFile> = scenarios.iter().collect();
+        let mut kit = Kit::build(board, Profile::from_flag(self.release), &all)?;
+        for (claim, scenario) in claims.iter().zip(&scenarios) {
+            let step = Step::begin(format!("test {}", claim.name));
+            kit.this_claim = Some(claim.name.clone());
+            let (outcome, lines) = run_claim(&kit, claim, scenario)?;
+            match self.verdict(claim, scenario, &outcome, &lines)? {
+                None => {
+                    step.done("ok");
+                    count.passed += 1;
+                }
+                Some(why) => {
+                    step.done("FAILED");
+                    show_failure(claim, &why, &lines);
+                    count.failed += 1;
+                }
+            }
+        }
+        Ok(count)
+    }
+
+    /// Why the claim does not hold, if it does not.
+    fn verdict(
+        &self,
+        claim: &Claim,
+        scenario: &ScenarioFile,
+        outcome: &Outcome,
+        lines: &[Line],
+    ) -> Result<Option<String>> {
+        if outcome.end != End::Exit(claim.exit) {
+            let why = outcome.failure().unwrap_or_else(|| {
+                format!(
+                    "the run ended with exit code 0, and {} is claimed",
+                    claim.exit
+                )
+            });
+            return Ok(Some(why));
+        }
+        let missing = claims::missing_in_log(claim, lines);
+        if !missing.is_empty() {
+            return Ok(Some(format!(
+                "EL2's log does not have: {}",
+                missing.join("; ")
+            )));
+        }
+        let found = claims::transcript(lines, &scenario.names());
+        if self.bless {
+            fs::write(&claim.golden, &found).with_context(|| workspace::short(&claim.golden))?;
+            return Ok(None);
+        }
+        let Ok(expected) = fs::read_to_string(&claim.golden) else {
+            let golden = workspace::short(&claim.golden);
+            return Ok(Some(format!("there is no {golden}: --bless writes it")));
+        };
+        Ok((expected != found).then(|| {
+            format!(
+                "it prints something else:\n{}",
+                claims::difference(&expected, &found)
+            )
+        }))
+    }
+}
+
+fn run_claim(kit: &Kit, claim: &Claim, scenario: &ScenarioFile) -> Result<(Outcome, Vec<Line>)> {
+    let order = Order {
+        kit,
+        scenario,
+        clock: claim.clock,
+        seed: None,
+        cores: None,
+        memory_mib: None,
+        arguments: vec![],
+    };
+    let mut lines = Vec::new();
+    let outcome = order.run(Some(claim.limit), |line| lines.push(line))?;
+    Ok((outcome, lines))
+}
+
+/// Lines shown of a run that failed.
+const TAIL: usize = 30;
+
+fn show_failure(claim: &Claim, why: &str, lines: &[Line]) {
+    note(format!("  {}", claim.sentence));
+    note(format!("  {why}"));
+    let tail = &lines[lines.len().saturating_sub(TAIL)..];
+    if !tail.is_empty() {
+        note(format!("  The last {} lines of the run:", tail.len()));
+    }
+    for line in tail {
+        note(match line {
+            Line::Guest { index, text } => format!("    guest {index}| {text}"),
+            Line::Log { level, message, .. } => format!("    {level}: {message}"),
+            Line::Text(text) => format!("    {text}"),
+            Line::Damaged { bytes } => format!("    ({bytes} bytes were lost)"),
+        });
+    }
+}
