@@ -14,6 +14,7 @@ mod engine;
 mod machine;
 mod node;
 mod ram;
+mod raw;
 mod stepped;
 mod threaded;
 
@@ -23,6 +24,7 @@ pub use engine::FailingEngine;
 pub use machine::Machine;
 pub use node::{LIMIT_NS, Node, Shape, connect};
 pub use ram::{Guest, RAM_BYTES, RAM_IPA, Ram, new_guest, pattern};
+pub use raw::RawFunction;
 pub use stepped::{Stepped, World};
 pub use threaded::{FirmwareThread, Threaded};
 
@@ -57,9 +59,19 @@ impl Pair {
     /// If the firmware refuses.
     #[must_use]
     pub fn in_world(world: &World, shape: Shape) -> Self {
+        Self::weighted(world, shape, 1)
+    }
+
+    /// Two nodes of `shape` in `world`, connected, whose functions have `weight`.
+    ///
+    /// # Panics
+    ///
+    /// If the firmware refuses.
+    #[must_use]
+    pub fn weighted(world: &World, shape: Shape, weight: u16) -> Self {
         let ram_bytes = RAM_BYTES + shape.data_bytes.next_multiple_of(4096);
         let [(a, id_a), (b, id_b)] = [(); 2]
-            .map(|()| world.guest_with(ram_bytes, Quota::default(), |_| ()))
+            .map(|()| world.guest_with(ram_bytes, Quota::default(), |c| c.weight = weight))
             .map(|(guest, id)| {
                 let device = world.attach(&guest).expect("attach");
                 (Node::new(device, &guest, shape), id)

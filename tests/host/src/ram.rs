@@ -5,8 +5,8 @@
 #![expect(unsafe_code, reason = "test memory is allocated and granted")]
 
 use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use unimux_abi::doorbell;
 use unimux_driver::DmaBlock;
@@ -19,6 +19,41 @@ pub const RAM_IPA: u64 = 0x4000_0000;
 pub const RAM_BYTES: u64 = 1 << 20;
 
 const PAGE: u64 = 4096;
+
+/// Memory that no guest has, to be used again: a fuzzer makes guests by the thousand.
+static SPARE: Mutex<Vec<&'static [AtomicU64]>> = Mutex::new(Vec::new());
+
+/// Memory of one guest, which goes back to [`SPARE`] when the guest is gone.
+///
+/// A firmware that outlives its guests may still write there; that is a race between atomics.
+#[derive(Debug)]
+struct Lease(&'static [AtomicU64]);
+
+impl Lease {
+    /// `bytes` bytes of zeroed memory, aligned to a page.
+    fn take(bytes: u64) -> Self {
+        let words = (bytes / 8) as usize;
+        let spare = {
+            let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
+            let place = spare.iter().position(|memory| memory.len() == words);
+            place.map(|place| spare.swap_remove(place))
+        };
+        let Some(memory) = spare else {
+            return Self(leak(bytes));
+        };
+        for word in memory {
+            word.store(0, Ordering::Relaxed);
+        }
+        Self(memory)
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
+        spare.push(self.0);
+    }
+}
 
 /// `bytes` bytes of zeroed memory, aligned to a page, for ever.
 fn leak(bytes: u64) -> &'static [AtomicU64] {
@@ -45,6 +80,7 @@ fn pa_of(words: &'static [AtomicU64]) -> Pa {
 pub struct Ram {
     words: &'static [AtomicU64],
     next: Arc<AtomicU64>,
+    _lease: Arc<Lease>,
 }
 
 impl Ram {
@@ -121,8 +157,9 @@ pub struct Guest {
 /// A guest with `ram_bytes` of RAM, and what the firmware is to be told of it.
 #[must_use]
 pub fn new_guest(ram_bytes: u64, quota: Quota) -> (Guest, FunctionConfig) {
-    let words = leak(ram_bytes);
-    let bell = leak(doorbell::PAGE_BYTES);
+    assert!(ram_bytes.is_multiple_of(PAGE), "a guest has whole pages");
+    let lease = Lease::take(ram_bytes + doorbell::PAGE_BYTES);
+    let (words, bell) = lease.0.split_at((ram_bytes / 8) as usize);
     let mut windows = Windows::new();
     let mut bells = Windows::new();
     // SAFETY: both buffers are leaked, exposed, and reached by atomics only.
@@ -138,6 +175,7 @@ pub fn new_guest(ram_bytes: u64, quota: Quota) -> (Guest, FunctionConfig) {
         ram: Ram {
             words,
             next: Arc::default(),
+            _lease: Arc::new(lease),
         },
         doorbell: bell,
     };

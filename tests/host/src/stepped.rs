@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use unimux_abi::counters::Counter;
 use unimux_abi::doorbell;
-use unimux_driver::{Device, Error, Platform};
+use unimux_driver::{Device, DmaBlock, Error, Platform};
 use unimux_firmware::{Firmware, FunctionConfig, FunctionId, Progress, Quota};
 
 use crate::{FailingEngine, Guest, Machine, RAM_BYTES, new_guest};
@@ -110,7 +110,33 @@ impl World {
     /// As [`Device::attach`].
     pub fn attach(&self, guest: &Guest) -> Result<Device<Stepped>, Error> {
         let page = guest.ram.take(unimux_abi::control::PAGE_BYTES);
+        self.attach_at(guest, page)
+    }
+
+    /// Attaches a guest's driver with `page` as its control page.
+    ///
+    /// # Errors
+    ///
+    /// As [`Device::attach`].
+    pub fn attach_at(&self, guest: &Guest, page: DmaBlock) -> Result<Device<Stepped>, Error> {
         Device::attach(self.platform(guest), page)
+    }
+
+    /// Takes a function back and gives it out again; its guest's RAM is as it was.
+    ///
+    /// # Panics
+    ///
+    /// If it is not free after a million rounds.
+    pub fn take_back(&self, function: FunctionId) {
+        self.firmware(|firmware| firmware.begin_take_back(function));
+        for _ in 0..1_000_000 {
+            if self.firmware(|firmware| firmware.is_free(function)) {
+                assert!(self.firmware(|firmware| firmware.give(function)));
+                return;
+            }
+            let _: Progress = self.round();
+        }
+        panic!("the function is not free");
     }
 
     /// One round of the firmware.
