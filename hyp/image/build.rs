@@ -19,6 +19,10 @@ fn main() {
     let (Some(script), None) = (scripts.next(), scripts.next()) else {
         panic!("choose one board by feature: --no-default-features --features BOARD");
     };
+    // defmt's macros read their level while this package is compiled; alone they keep errors only.
+    println!("cargo::rerun-if-env-changed=DEFMT_LOG");
+    let level = env::var("DEFMT_LOG").unwrap_or_else(|_| "info".into());
+    println!("cargo::rustc-env=DEFMT_LOG={level}");
     println!("cargo::rustc-link-search={}", linker.display());
     println!("cargo::rustc-link-arg-bins=-T{script}");
     println!("cargo::rustc-link-arg-bins=-Tdefmt.x");

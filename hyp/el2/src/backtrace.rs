@@ -46,3 +46,10 @@ pub fn frame_pointer() -> u64 {
     unsafe { core::arch::asm!("mov {}, x29", out(reg) x29, options(nomem, nostack)) };
     x29
 }
+
+/// Whether an address is in the unmapped half of a stack slot.
+pub fn is_below_a_stack(address: u64) -> bool {
+    let at = address as usize;
+    layout::stacks().contains(&at)
+        && at % layout::STACK_SLOT < layout::STACK_SLOT - layout::STACK_SIZE
+}

@@ -5,7 +5,7 @@
 use core::{cell::UnsafeCell, ops::Range};
 
 /// Bytes of a stack slot: its upper half is the stack, its lower half is never mapped.
-pub const STACK_SLOT: usize = 0x1_0000;
+pub const STACK_SLOT: usize = 0x2_0000;
 /// Bytes of a stack.
 pub const STACK_SIZE: usize = STACK_SLOT / 2;
 

@@ -37,11 +37,16 @@ impl<C: Console> Write for Text<C> {
     }
 }
 
+/// Whoever may speak. What a core was sending when it was broken off ends with it.
 fn speak() -> Text<<ThisBoard as Board>::Console> {
     while SPEAKING.swap(true, AcqRel) {
         unimux_el2::time::wait_for_interrupt();
     }
-    Text(ThisBoard::last_words())
+    let mut console = ThisBoard::last_words();
+    for byte in unimux_serial::BREAK {
+        console.write(byte);
+    }
+    Text(console)
 }
 
 fn end(mut text: Text<<ThisBoard as Board>::Console>, frame_pointer: u64) -> ! {
