@@ -177,7 +177,7 @@ fn decode_log(log: &mut dyn StreamDecoder, line: &mut impl FnMut(Line)) {
     }
 }
 
-/// EL2 stamps its log with `seconds core`.
+/// EL2 stamps its log with `<seconds> core <number>`.
 fn time_and_core(stamp: &str) -> (Option<String>, Option<String>) {
     let mut words = stamp.split_whitespace();
     (
@@ -283,7 +283,10 @@ mod tests {
     #[test]
     fn the_stamp_of_the_log_is_time_and_core() {
         let some = |text: &str| Some(text.to_owned());
-        assert_eq!(time_and_core("0.001234 3"), (some("0.001234"), some("3")));
+        assert_eq!(
+            time_and_core("0.001234 core 3"),
+            (some("0.001234"), some("3"))
+        );
         assert_eq!(time_and_core("0.001234"), (some("0.001234"), None));
         assert_eq!(time_and_core(""), (None, None));
     }

@@ -135,7 +135,10 @@ impl Order<'_> {
     /// QEMU's arguments. Writes the device tree that they name.
     pub(crate) fn arguments(&self) -> Result<Vec<String>> {
         let machine = self.kit.board.machine()?;
-        let cores = self.cores.unwrap_or(machine.cores);
+        let cores = self
+            .cores
+            .or(self.scenario.machine_cores)
+            .unwrap_or(machine.cores);
         let memory_mib = self.memory_mib.unwrap_or(machine.memory_mib);
         let folder = workspace::output().join(&self.kit.board.name);
         fs::create_dir_all(&folder)?;
@@ -221,7 +224,7 @@ pub(crate) struct Outcome {
 }
 
 /// EL2's exit code for a panic or an unexpected exception in Unimux.
-const CODE_PANIC: i32 = 2;
+const CODE_PANIC: i32 = 101;
 
 impl Outcome {
     /// What happened and what to do next; nothing if all is well.
@@ -280,7 +283,7 @@ mod tests {
         let cases = [
             (outcome(End::Exit(1), ""), "a guest failed"),
             (outcome(End::Exit(1), "no such machine"), "doctor"),
-            (outcome(End::Exit(2), ""), "Unimux itself failed"),
+            (outcome(End::Exit(101), ""), "Unimux itself failed"),
             (outcome(End::Exit(9), ""), "exit code 9"),
             (
                 outcome(End::TimedOut(Duration::from_secs(60)), ""),

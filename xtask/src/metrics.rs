@@ -71,7 +71,7 @@ pub(crate) const PROMISES: [Promise; 14] = [
     promise("hvc_8b_latency_vs_relay", "ratio", Limit::Shown),
     promise("guest_instructions_8b", "instructions", Limit::Shown),
     promise("engine_instructions_8b", "instructions", Limit::Shown),
-    promise("idle_functions_cost_ratio", "ratio", Limit::AtMost(1.10)),
+    promise(IDLE_RATIO, "ratio", Limit::AtMost(1.10)),
     promise("fairness_jain", "index", Limit::AtLeast(0.99)),
     promise("storm_victim_loss", "ratio", Limit::AtMost(0.05)),
     promise("function_bytes", "bytes", Limit::Shown),
@@ -84,6 +84,11 @@ pub(crate) const PROMISES: [Promise; 14] = [
     ),
 ];
 
+/// What one request of 8 bytes costs the guest, and the engine core.
+const COSTS: [&str; 2] = ["guest_instructions_8b", "engine_instructions_8b"];
+
+/// From the ratio of two boots.
+pub(crate) const IDLE_RATIO: &str = "idle_functions_cost_ratio";
 /// From the ELF file.
 pub(crate) const TEXT_BYTES: &str = "text_bytes";
 /// From the ELF file.
@@ -103,27 +108,26 @@ pub(crate) struct Measured {
 }
 
 impl Measured {
-    /// Takes a number from a line of a guest, if there is one in it.
-    pub(crate) fn take(&mut self, line: &Line) {
+    /// Takes a number from a line of a guest, if there is one in it; returns its name.
+    pub(crate) fn take<'a>(&mut self, line: &'a Line) -> Option<&'a str> {
         let Line::Guest { text, .. } = line else {
-            return;
+            return None;
         };
         let words: Vec<&str> = text.split_whitespace().collect();
         match words[..] {
             ["metric", name, value, unit] => {
-                if let Ok(value) = value.parse() {
-                    self.set(name, value, unit);
-                }
+                self.set(name, value.parse().ok()?, unit);
+                Some(name)
             }
             ["sample", series, x, y] => {
-                if let (Ok(x), Ok(y)) = (x.parse(), y.parse()) {
-                    self.series
-                        .entry(series.to_owned())
-                        .or_default()
-                        .push((x, y));
-                }
+                let point = (x.parse().ok()?, y.parse().ok()?);
+                self.series
+                    .entry(series.to_owned())
+                    .or_default()
+                    .push(point);
+                Some(series)
             }
-            _ => {}
+            _ => None,
         }
     }
 
@@ -136,6 +140,15 @@ impl Measured {
         {
             self.twice.push(name.to_owned());
         }
+    }
+
+    /// What a request costs with these functions relative to `few` of them: the greatest ratio of
+    /// any of the costs that both have. `None` if one has none.
+    pub(crate) fn cost_ratio(&self, few: &Self) -> Option<f64> {
+        COSTS
+            .iter()
+            .map(|name| Some(self.values.get(*name)?.0 / few.values.get(*name)?.0))
+            .try_fold(f64::NEG_INFINITY, |worst, ratio| Some(worst.max(ratio?)))
     }
 
     /// The promises with their numbers, then the numbers that nothing is promised of.
@@ -320,6 +333,25 @@ mod tests {
         assert!(report.is_ok());
         assert_eq!(report.rows.len(), PROMISES.len() + 1);
         assert!(report.to_table().contains("812.5000 MB/s"));
+    }
+
+    #[test]
+    fn the_cost_ratio_is_the_worst_of_all_costs() {
+        let costs = |guest: u32, engine: u32| {
+            let mut measured = Measured::default();
+            say(
+                &mut measured,
+                &format!("metric guest_instructions_8b {guest} instructions"),
+            );
+            say(
+                &mut measured,
+                &format!("metric engine_instructions_8b {engine} instructions"),
+            );
+            measured
+        };
+        assert_eq!(costs(110, 300).cost_ratio(&costs(100, 300)), Some(1.1));
+        assert_eq!(costs(100, 150).cost_ratio(&costs(100, 300)), Some(1.0));
+        assert_eq!(costs(100, 150).cost_ratio(&Measured::default()), None);
     }
 
     #[test]

@@ -18,6 +18,9 @@ use crate::workspace;
 pub(crate) struct ScenarioFile {
     /// What it shows, one sentence.
     pub(crate) description: String,
+    /// Cores of the machine, where the board lets one choose; otherwise what the board says.
+    #[serde(default)]
+    pub(crate) machine_cores: Option<u32>,
     /// The core of the firmware.
     #[serde(default)]
     pub(crate) engine_core: u32,

@@ -19,7 +19,7 @@ use crate::terminal::{self, Screen};
 /// The default scenario, pair, is the main job: guest alice moves a file to guest bob through one
 /// RDMA engine and reads it back, bob computes its SHA-256, and both hammer each other with small
 /// operations. The exit code is 0 only if all of it is right: it is the code that EL2 ends the run
-/// with (1: a guest failed; 2: Unimux failed), or 124 if the time is over.
+/// with (1: a guest failed; 101: Unimux failed), or 124 if the time is over.
 ///
 ///   cargo xtask run --payload some.file
 ///   cargo xtask run --scenario my/scenario.toml --icount
