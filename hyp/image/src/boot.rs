@@ -62,14 +62,12 @@ extern "C" fn image_main(tree: u64) -> ! {
     *INTERRUPTS.lock() = Some(interrupts);
 
     let made = guest::make::all(&scenario, &layout, &affinities);
-    let function_bytes = heap::used_bytes();
     let engine = engine::make(&scenario, &made, seed);
-    let function_bytes = (heap::used_bytes() - function_bytes) / engine.function_count.max(1);
     defmt::info!(
-        "{=usize} guests, {=usize} functions of {=usize} bytes each, {=usize} KiB of heap in use",
+        "{=usize} guests, {=usize} functions of up to {=usize} bytes, {=usize} KiB of heap in use",
         made.len(),
         engine.function_count,
-        function_bytes,
+        engine.function_bytes,
         heap::used_bytes() >> 10
     );
     *engine::HANDED_OVER.lock() = Some(engine);

@@ -79,8 +79,12 @@ fn psci(guest: &Guest, vcpu: usize, function: &Function) -> Outcome {
             let Some(target) = vcpu_of(guest, *target_cpu) else {
                 return answer(Err(ErrorCode::InvalidParameters));
             };
-            let started =
-                guest.vcpus[target].start(entry.entry_point_address(), entry.context_id());
+            // An instruction outside of its RAM is one that the guest cannot have.
+            let at = entry.entry_point_address();
+            if !at.is_multiple_of(4) || guest.memory(at, 4).is_none() {
+                return answer(Err(ErrorCode::InvalidAddress));
+            }
+            let started = guest.vcpus[target].start(at, entry.context_id());
             if started.is_ok() {
                 guest.kick(target);
             }

@@ -21,7 +21,7 @@ use crate::{
         self, Guest,
         lifecycle::{ENGINE_WANTED, FunctionState},
     },
-    memory,
+    heap, memory,
 };
 
 /// What the engine core owns: the firmware, and the functions of the guests in their order.
@@ -32,6 +32,8 @@ pub(crate) struct Engine {
     pub(crate) functions: heapless::Vec<FunctionId, { unimux_firmware::MAX_FUNCTIONS }>,
     /// Functions in all, idle ones included.
     pub(crate) function_count: usize,
+    /// Memory that the largest of them takes, its doorbell page included.
+    pub(crate) function_bytes: usize,
 }
 
 /// Where the boot core leaves the engine for the engine core.
@@ -181,7 +183,9 @@ fn end_run() -> ! {
 pub(crate) fn make(scenario: &Scenario, guests: &[Guest], seed: [u8; 32]) -> Engine {
     let mut firmware = Firmware::new(CpuEngine::new(), seed);
     let mut functions = heapless::Vec::new();
+    let mut function_bytes = 0;
     for (guest, its) in guests.iter().zip(&scenario.guests) {
+        let before = heap::used_bytes();
         let function = firmware.add_function(FunctionConfig {
             windows: guest.windows.clone(),
             doorbell: guest.doorbell,
@@ -190,6 +194,8 @@ pub(crate) fn make(scenario: &Scenario, guests: &[Guest], seed: [u8; 32]) -> Eng
             weight: its.function.weight,
         });
         let function = function.expect("the scenario was checked");
+        let bytes = heap::used_bytes() - before + map::DOORBELL_SIZE as usize;
+        function_bytes = function_bytes.max(bytes);
         functions
             .push(function)
             .expect("as many as the firmware has");
@@ -214,6 +220,7 @@ pub(crate) fn make(scenario: &Scenario, guests: &[Guest], seed: [u8; 32]) -> Eng
         firmware,
         functions,
         function_count,
+        function_bytes,
     }
 }
 
