@@ -179,11 +179,12 @@ fn decode_log(log: &mut dyn StreamDecoder, line: &mut impl FnMut(Line)) {
 
 /// EL2 stamps its log with `<seconds> core <number>`.
 fn time_and_core(stamp: &str) -> (Option<String>, Option<String>) {
-    let mut words = stamp.split_whitespace();
-    (
-        words.next().map(str::to_owned),
-        words.next().map(str::to_owned),
-    )
+    let (time, core) = match stamp.split_once(" core ") {
+        Some((time, core)) => (time, core),
+        None => (stamp, ""),
+    };
+    let word = |it: &str| (!it.is_empty()).then(|| it.to_owned());
+    (word(time), word(core))
 }
 
 /// Adds a byte to an unfinished line; gives the line if it is finished.
