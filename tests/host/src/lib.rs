@@ -11,6 +11,7 @@
 //! The tests are in `tests/`, named by what they claim.
 
 mod engine;
+pub mod hostile;
 mod machine;
 mod node;
 mod ram;
@@ -70,12 +71,22 @@ impl Pair {
     #[must_use]
     pub fn weighted(world: &World, shape: Shape, weight: u16) -> Self {
         let ram_bytes = RAM_BYTES + shape.data_bytes.next_multiple_of(4096);
-        let [(a, id_a), (b, id_b)] = [(); 2]
-            .map(|()| world.guest_with(ram_bytes, Quota::default(), |c| c.weight = weight))
-            .map(|(guest, id)| {
-                let device = world.attach(&guest).expect("attach");
-                (Node::new(device, &guest, shape), id)
-            });
+        Self::of(world, shape, || {
+            world.guest_with(ram_bytes, Quota::default(), |config| config.weight = weight)
+        })
+    }
+
+    /// Two nodes of `shape` in `world`, connected, whose guests are what `guest` makes.
+    ///
+    /// # Panics
+    ///
+    /// If the firmware refuses.
+    #[must_use]
+    pub fn of(world: &World, shape: Shape, guest: impl Fn() -> (Guest, FunctionId)) -> Self {
+        let [(a, id_a), (b, id_b)] = [(); 2].map(|()| guest()).map(|(guest, id)| {
+            let device = world.attach(&guest).expect("attach");
+            (Node::new(device, &guest, shape), id)
+        });
         let (mut a, mut b) = (a, b);
         connect(&mut a, &mut b);
         Self {

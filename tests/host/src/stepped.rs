@@ -20,6 +20,8 @@ struct Inner {
     firmware: Firmware<FailingEngine>,
     machine: Machine,
     rounds: u64,
+    /// The firmware reaches their memory for as long as it is there.
+    guests: Vec<Guest>,
 }
 
 impl Inner {
@@ -59,6 +61,7 @@ impl World {
                 firmware: Firmware::new(engine.clone(), seed),
                 machine: Machine::default(),
                 rounds: 0,
+                guests: Vec::new(),
             })),
             engine,
         }
@@ -90,7 +93,9 @@ impl World {
     ) -> (Guest, FunctionId) {
         let (guest, mut config) = new_guest(ram_bytes, quota);
         change(&mut config);
-        let id = self.inner.borrow_mut().firmware.add_function(config);
+        let mut inner = self.inner.borrow_mut();
+        let id = inner.firmware.add_function(config);
+        inner.guests.push(guest.clone());
         (guest, id.expect("the firmware takes the function"))
     }
 

@@ -10,6 +10,8 @@ use unimux_driver::Platform;
 use unimux_engine::cpu::CpuEngine;
 use unimux_firmware::{Firmware, FunctionId, Progress};
 
+use crate::Guest;
+
 /// What the firmware runs on here.
 struct Core {
     began: Instant,
@@ -36,12 +38,14 @@ pub struct FirmwareThread {
     stop: Arc<AtomicBool>,
     interrupts: Arc<AtomicU64>,
     thread: JoinHandle<Firmware<CpuEngine>>,
+    /// The firmware reaches their memory for as long as it runs.
+    _guests: Vec<Guest>,
 }
 
 impl FirmwareThread {
-    /// Lets `firmware` run.
+    /// Lets `firmware` run, which has functions of `guests`.
     #[must_use]
-    pub fn start(mut firmware: Firmware<CpuEngine>) -> Self {
+    pub fn start(mut firmware: Firmware<CpuEngine>, guests: &[Guest]) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let interrupts = Arc::new(AtomicU64::new(0));
         let mut core = Core {
@@ -61,6 +65,7 @@ impl FirmwareThread {
             stop,
             interrupts,
             thread,
+            _guests: guests.to_vec(),
         }
     }
 

@@ -50,7 +50,7 @@ fn attach(world: &World, guest: &Guest) -> Node<Stepped> {
 
 /// Work of every kind, some of it held back by the engine, some waiting for a receive.
 fn keep_busy(world: &World, a: &mut Node<Stepped>, b: &mut Node<Stepped>, step: u64) {
-    world.engine().hold(step % 3 == 0);
+    world.engine().hold(step.is_multiple_of(3));
     let whole = SendWr::write(a.region.segment(0, 100_000), b.region.remote(0));
     let back = SendWr::read(b.region.segment(0, 50_000), a.region.remote(1));
     b.receive(RecvWr::new(b.region.segment(0, 256)));
@@ -107,7 +107,7 @@ fn turn(
 ) {
     keep_busy(world, a, b, step);
     world.firmware(|firmware| firmware.begin_take_back(id));
-    if step % 3 == 0 {
+    if step.is_multiple_of(3) {
         world.rounds(5);
         if world.engine().held() > 0 {
             assert!(

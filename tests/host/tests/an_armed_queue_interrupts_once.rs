@@ -99,7 +99,7 @@ fn no_wake_up_is_lost() {
         firmware.add_function(config).unwrap();
         guest
     });
-    let core = FirmwareThread::start(firmware);
+    let core = FirmwareThread::start(firmware, &guests);
     let [mut a, mut b] = guests.map(|guest| {
         let page = guest.ram.take(4096);
         let device = unimux_driver::Device::attach(Threaded::new(guest.doorbell), page).unwrap();
