@@ -2,8 +2,8 @@
 
 use unimux_abi::completion;
 use unimux_driver::{
-    Access, Completion, CompletionQueue, CqFlags, Error, MemoryRegion, Peer, QpOptions, QueuePair,
-    Remote, SendWr, bytes_for_qp,
+    Access, ArmKind, Completion, CompletionQueue, CqFlags, Error, MemoryRegion, Peer, QpOptions,
+    QueuePair, Remote, SendWr, bytes_for_qp,
 };
 use unimux_guest_rt::barrier;
 use unimux_guest_rt::memory::FreeMemory;
@@ -46,7 +46,21 @@ impl Connection {
         peer: u32,
         region: &MemoryRegion,
     ) -> Result<Self, Error> {
-        let (cq, cq_buffer, qp) = queues(session, memory)?;
+        Self::open_with(session, memory, peer, region, CqFlags::empty())
+    }
+
+    /// As [`open`](Self::open), with a completion queue that has `flags`.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with(
+        session: &mut Session,
+        memory: &mut FreeMemory,
+        peer: u32,
+        region: &MemoryRegion,
+        flags: CqFlags,
+    ) -> Result<Self, Error> {
+        let (cq, cq_buffer, qp) = queues(session, memory, flags)?;
         session.send(peer, Letter::hello(qp.number(), region))?;
         let hello = session.wait(peer, Subject::Hello)?;
         session.device.connect(&qp, &Peer::new(peer, hello.qpn()))?;
@@ -59,6 +73,21 @@ impl Connection {
             remote: hello.remote(),
             remote_bytes: hello.len_bytes(),
         })
+    }
+
+    /// Ends the queue pair and the completion queue; nothing of them is in flight afterwards.
+    ///
+    /// # Errors
+    /// The driver's.
+    pub fn close(mut self, session: &mut Session) -> Result<(), Error> {
+        session.device.destroy_qp(&mut self.qp)?;
+        session.device.destroy_cq(&mut self.cq)
+    }
+
+    /// Asks for one interrupt when something of `kind` completes; tells whether something is there
+    /// already.
+    pub fn arm(&mut self, kind: ArmKind) -> bool {
+        self.cq.arm(kind)
     }
 
     /// Waits for the next completion, whatever it completes.
@@ -116,12 +145,12 @@ impl Connection {
 
 type Queues = (CompletionQueue<Machine>, Buffer, QueuePair<Machine>);
 
-fn queues(session: &mut Session, memory: &mut FreeMemory) -> Result<Queues, Error> {
+fn queues(session: &mut Session, memory: &mut FreeMemory, flags: CqFlags) -> Result<Queues, Error> {
     let cq_bytes = session.device.bytes_for_cq(2 * QUEUE_ENTRIES) as usize;
     let cq_buffer = Buffer::take(memory, cq_bytes);
     let cq = session
         .device
-        .create_cq(2 * QUEUE_ENTRIES, CqFlags::empty(), cq_buffer.block())?;
+        .create_cq(2 * QUEUE_ENTRIES, flags, cq_buffer.block())?;
     let qp_bytes = bytes_for_qp(QUEUE_ENTRIES, QUEUE_ENTRIES) as usize;
     let options = QpOptions {
         send_entries: QUEUE_ENTRIES,

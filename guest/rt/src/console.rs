@@ -9,16 +9,24 @@ use core::fmt::{self, Write};
 use spin::Mutex;
 use unimux_paravirt::map::UART_BASE;
 
-use crate::mmio;
+use crate::{barrier, mmio};
 
-/// UARTDR, the data register (PL011 TRM, DDI0183, 3.3.1). No flag is polled: Unimux's model takes
-/// every character at once, and so does QEMU's.
+/// UARTDR, the data register, and UARTFR, the flag register (PL011 TRM, DDI0183, 3.3.1, 3.3.3).
 const UARTDR: usize = UART_BASE as usize;
+const UARTFR: usize = UART_BASE as usize + 0x18;
+/// UARTFR.TXFF: the transmit FIFO is full.
+const TXFF: u32 = 1 << 5;
 
 struct Pl011;
 
 impl Write for Pl011 {
+    /// Waits for room once per piece of text, not per character: Unimux's FIFO holds many lines
+    /// and each look is an exit.
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        // SAFETY: the PL011's flag register is mapped at this address; reading it does nothing.
+        while unsafe { mmio::read32(UARTFR) } & TXFF != 0 {
+            barrier::relax();
+        }
         for byte in text.bytes() {
             // SAFETY: the PL011's data register is mapped at this address (unimux-paravirt, map);
             // writing it transmits a character and touches no memory.

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! 0x0000_0000  1 GiB    Device-nGnRE, RW, never executed; but
-//! 0x0a00_1000  4 KiB    Normal write-back, read-only: the exit counters
+//! 0x0a00_1000  4 KiB    Normal write-back, never executed: the exit counters
 //! 0x4000_0000  3 GiB    Normal write-back, RWX: RAM, where there is RAM
 //! ```
 #![expect(unsafe_code, reason = "a table holds pointers to tables")]
@@ -27,12 +27,12 @@ const BLOCK: usize = 0b01;
 const TABLE: usize = 0b11;
 const PAGE: usize = 0b11;
 
-/// Access flag, never executed, attributes 0.
-const DEVICE: usize = 1 << 10 | 1 << 53 | 1 << 54;
-/// Access flag, inner shareable, attributes 1.
+/// Access flag, never executed, attributes 0 of [`MAIR`].
+const DEVICE: usize = 1 << 10 | NO_FETCH;
+/// Access flag, inner shareable, attributes 1 of [`MAIR`].
 const NORMAL: usize = 1 << 10 | 3 << 8 | 1 << 2;
-/// Read-only at EL1, and never executed.
-const READ_ONLY: usize = 1 << 7 | 1 << 53 | 1 << 54;
+/// Never executed.
+const NO_FETCH: usize = 1 << 53 | 1 << 54;
 
 const GIB: usize = 1 << 30;
 const MIB_2: usize = 1 << 21;
@@ -98,6 +98,6 @@ static FUNCTION_PAGES: Table = {
     }
     let counters = COUNTERS_BASE as usize;
     table[(counters - FUNCTION_AREA) / KIB_4] =
-        Descriptor::leaf(counters, PAGE | NORMAL | READ_ONLY);
+        Descriptor::leaf(counters, PAGE | NORMAL | NO_FETCH);
     Table(table)
 };

@@ -8,6 +8,7 @@
 #![no_std]
 
 pub mod checks;
+pub mod lives;
 pub mod registers;
 pub mod wait;
 

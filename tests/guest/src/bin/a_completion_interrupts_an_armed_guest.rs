@@ -1,0 +1,93 @@
+//! A completion interrupts a guest that armed its queue: once, and no guest that did not.
+//! scenario: pair
+#![no_std]
+#![no_main]
+
+use unimux_driver::{ArmKind, CqFlags, Error, Opcode, RecvWr, SendWr};
+use unimux_guest_rt::exits;
+use unimux_guest_rt::gic::{self, IntId};
+use unimux_guest_rt::memory::PAGE_BYTES;
+use unimux_guest_rt::paravirt::ExitReason;
+use unimux_guest_rt::{Guest, entry};
+use unimux_guest_tests::Checks;
+use unimux_guest_tests::wait::pass;
+use unimux_programs::connection::register;
+use unimux_programs::{Buffer, Connection, Session};
+
+entry!(main);
+
+const ROUNDS: u64 = 20;
+/// Long enough for the other to be asleep, 5 ms.
+const NAP_NS: u64 = 5_000_000;
+
+fn main(guest: Guest) -> i32 {
+    let mut checks = Checks::new();
+    let done = run(guest, &mut checks);
+    checks.equal("all requests are carried out", done, Ok(()));
+    checks.code()
+}
+
+fn run(mut guest: Guest, checks: &mut Checks) -> Result<(), Error> {
+    let function = guest.expect_function();
+    let peer = function.peers()[0];
+    let completion = IntId(function.interrupt);
+    let mut session = Session::open(&function, &mut guest.memory)?;
+    let buffer = Buffer::take(&mut guest.memory, PAGE_BYTES);
+    let region = register(&mut session, buffer)?;
+    let flags = CqFlags::INTERRUPTS;
+    let memory = &mut guest.memory;
+    let mut connection = Connection::open_with(&mut session, memory, peer, &region, flags)?;
+    gic::start();
+    gic::enable(completion);
+
+    if guest.argument("role") == Some("a") {
+        let before = exits::snapshot(&function);
+        for round in 0..ROUNDS {
+            session.meet(peer, round)?;
+            pass(NAP_NS);
+            connection
+                .qp
+                .post_send(&SendWr::send_inline(&[7])?.signaled())?;
+            connection.wait()?;
+        }
+        let exits = exits::snapshot(&function).since(before);
+        checks.equal(
+            "who polls is not interrupted",
+            exits.of(ExitReason::Engine),
+            0,
+        );
+        checks.equal("nothing is pending for it", gic::acknowledge(), None);
+        return session.meet(peer, ROUNDS);
+    }
+    let before = exits::snapshot(&function);
+    let (mut woken, mut received) = (0, 0);
+    for round in 0..ROUNDS {
+        connection
+            .qp
+            .post_recv(&RecvWr::empty().and(region.segment(0, 8)))?;
+        let is_there = connection.arm(ArmKind::Next);
+        add(&mut received, !is_there);
+        session.meet(peer, round)?;
+        woken += u64::from(gic::wait(|_| ()) == completion);
+        let arrived = connection.poll()?;
+        add(
+            &mut received,
+            arrived.is_some_and(|it| it.opcode == Opcode::Receive),
+        );
+    }
+    let exits = exits::snapshot(&function).since(before);
+    checks.equal(
+        "every sleep ends by the completion's interrupt",
+        woken,
+        ROUNDS,
+    );
+    checks.equal("and the completion is there", received, 2 * ROUNDS);
+    session.meet(peer, ROUNDS)?;
+    checks.equal("no interrupt is left over", gic::acknowledge(), None);
+    checks.equal("one exit for each", exits.of(ExitReason::Engine), ROUNDS);
+    Ok(())
+}
+
+fn add(count: &mut u64, holds: bool) {
+    *count += u64::from(holds);
+}
