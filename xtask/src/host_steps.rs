@@ -49,8 +49,10 @@ pub(crate) fn run(filter: Option<&str>, fuzz_seconds: u64) -> Result<Count> {
     }
     for package in packages_with_loom()? {
         let mut loom = workspace::cargo();
-        loom.args(["test", "--release", "--lib", "--package", &package]);
+        loom.args(["test", "--release", "--tests", "--package", &package]);
         loom.env("RUSTFLAGS", "--cfg loom");
+        // The release profile is made for the image; here it is only to be quick.
+        loom.env("CARGO_PROFILE_RELEASE_LTO", "off");
         // Every interleaving with so many forced switches: enough for the rings, seconds and not hours.
         if env::var_os("LOOM_MAX_PREEMPTIONS").is_none() {
             loom.env("LOOM_MAX_PREEMPTIONS", "3");

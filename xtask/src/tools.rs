@@ -138,25 +138,29 @@ fn install_packages(packages: &[&str]) -> Result<()> {
         bail!("missing packages; type: sudo {command}");
     }
     eprintln!("Installing Debian's {}", packages.join(" "));
-    // The lists may be absent (a fresh container) or old: then once more after an update.
-    if apt(&["install", "--yes", "--no-install-recommends"], packages) {
-        return Ok(());
-    }
-    if apt(&["update"], &[]) && apt(&["install", "--yes", "--no-install-recommends"], packages) {
+    // The lists may be absent (a fresh container) or old: then once more after an update, and only
+    // then are apt's complaints worth reading.
+    let install = ["install", "--yes", "--no-install-recommends"];
+    if apt(&install, packages, Stdio::null())
+        || apt(&["update"], &[], Stdio::inherit()) && apt(&install, packages, Stdio::inherit())
+    {
         return Ok(());
     }
     bail!("apt-get could not install them; try: apt-get update && {command}")
 }
 
-fn apt(verb: &[&str], packages: &[&str]) -> bool {
+fn apt(verb: &[&str], packages: &[&str], errors: Stdio) -> bool {
     let mut command = Command::new("apt-get");
     command
         .args(["-q", "-o", "Dpkg::Use-Pty=0"])
         .args(verb)
         .args(packages);
     command.env("DEBIAN_FRONTEND", "noninteractive");
-    // Its output is long and of no use unless it fails, when standard error says why.
-    command.stdin(Stdio::null()).stdout(Stdio::null());
+    // Its output is long and of no use.
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(errors);
     command.status().is_ok_and(|status| status.success())
 }
 
