@@ -19,7 +19,7 @@
 //!                                             happen here without an exit
 //! ```
 //!
-//! **Rule of use.** Between [`Vgic::refill`] and [`Vgic::retire`] of a vCPU the truth about its
+//! **Rule of use.** Between [`VirtualGic::refill`] and [`VirtualGic::retire`] of a vCPU the truth about its
 //! listed interrupts is in the list registers. So EL2 retires first thing when it wants the vGIC
 //! after an exit (before it emulates that vCPU's register access) and refills last thing before
 //! entry. An exit that does not touch the vGIC need do neither.
@@ -46,4 +46,4 @@ pub use delivery::Refill;
 pub use intid::{INTIDS, Intid, SPIS, VCPUS_MAX, VcpuSet};
 pub use list::{LISTS_MAX, ListRegister, ListState};
 pub use sgi::SgiGroup;
-pub use vgic::{Frame, Line, REDISTRIBUTOR_BYTES, Vgic};
+pub use vgic::{Frame, Line, REDISTRIBUTOR_BYTES, VirtualGic};

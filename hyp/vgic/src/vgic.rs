@@ -38,12 +38,12 @@ pub enum Line {
 
 /// The virtual GICv3 of one guest.
 #[derive(Clone, Debug)]
-pub struct Vgic {
+pub struct VirtualGic {
     distributor: Distributor,
     redistributors: heapless::Vec<Redistributor, VCPUS_MAX>,
 }
 
-impl Vgic {
+impl VirtualGic {
     /// A GIC after reset, for a guest of `vcpus` vCPUs.
     ///
     /// # Panics
@@ -170,6 +170,10 @@ impl Vgic {
 
     /// An edge on an interrupt: it is pending until the guest acknowledges it, whether the guest
     /// has configured it as edge or level. Returns the vCPU to wake, if it can be delivered.
+    ///
+    /// Edges that meet before a refill are one. An edge that meets a listed one is kept by itself:
+    /// only the vCPU's core knows whether the listed one was acknowledged before or after. So a
+    /// handler runs after every edge, and at most once for each.
     pub fn pulse(&mut self, line: Line) -> VcpuSet {
         self.change(line, Bank::pulse)
     }
