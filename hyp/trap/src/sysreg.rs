@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn an_sgi_is_recognised() {
-        // msr ICC_SGI1R_EL1, x2 on QEMU: ESR 0x623a3056.
+        // msr ICC_SGI1R_EL1, x2: ESR_EL2 0x623a3056, put together from the encoding.
         let access = SystemRegisterAccess::decode(0x623A_3056 & 0x01FF_FFFF);
         assert_eq!(access.register, SystemRegister::ICC_SGI1R_EL1);
         assert_eq!(access.direction, Direction::Write);
