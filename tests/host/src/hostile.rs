@@ -257,6 +257,9 @@ pub fn commands(input: &[u8]) {
         }
     }
     for _ in 0..1000 {
+        if answered == posted {
+            break;
+        }
         scene.world.rounds(10);
         while let Some(response) = raw.take() {
             answered += u32::from(response.head().kind() == unimux_abi::response::KIND_ANSWER);
