@@ -29,6 +29,7 @@ const IGROUPR: usize = 0x0080;
 const ISENABLER: usize = 0x0100;
 const ICENABLER: usize = 0x0180;
 const IPRIORITYR: usize = 0x0400;
+const GICD_ICFGR: usize = 0x0c00;
 const GICD_IROUTER: usize = 0x6000;
 
 /// Offsets in the redistributor's RD frame, and of its SGI frame.
@@ -84,7 +85,14 @@ fn frame_of(intid: IntId) -> usize {
     }
 }
 
-/// Enables `intid`: group 1, level or edge as it was; an SPI goes to vCPU 0.
+/// Enables the SPI `intid` as edge-triggered, which an RDMA function's completion interrupt is.
+pub fn enable_edge(intid: IntId) {
+    let config = GICD_BASE as usize + GICD_ICFGR + 4 * (intid.0 as usize / 16);
+    write(config, read(config) | 2 << (2 * (intid.0 % 16)));
+    enable(intid);
+}
+
+/// Enables `intid`: group 1, level or edge as it was (level after reset); an SPI goes to vCPU 0.
 pub fn enable(intid: IntId) {
     let frame = frame_of(intid);
     let (word, bit) = (4 * (intid.0 as usize / 32), 1 << (intid.0 % 32));

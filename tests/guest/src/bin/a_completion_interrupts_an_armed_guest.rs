@@ -38,7 +38,7 @@ fn run(mut guest: Guest, checks: &mut Checks) -> Result<(), Error> {
     let memory = &mut guest.memory;
     let mut connection = Connection::open_with(&mut session, memory, peer, &region, flags)?;
     gic::start();
-    gic::enable(completion);
+    gic::enable_edge(completion);
 
     if guest.argument("role") == Some("a") {
         let before = exits::snapshot(&function);

@@ -1,5 +1,5 @@
 //! A guest that resets itself hundreds of times, with work in flight, leaves nothing behind.
-//! scenario: pair
+//! scenario: small
 //! time-limit: 300
 //!
 //! Each of Alice's lives makes queues and regions and drops them by a PSCI SYSTEM_RESET in the
