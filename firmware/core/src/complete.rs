@@ -8,11 +8,10 @@ use unimux_abi::command::QpState;
 use unimux_abi::completion::{self, Detail, Head, Status};
 use unimux_abi::counters::Counter;
 use unimux_abi::response::Event;
-use unimux_abi::work::{self, Opcode};
+use unimux_abi::work::Opcode;
 use unimux_engine::Engine;
 
-use crate::object::{Peer, Receive, Request, Work};
-use crate::schedule::REQUEST_COST_BYTES;
+use crate::object::{Peer, QueuePair, Receive, Stage};
 use crate::turn::Step;
 use crate::{Firmware, Platform};
 
@@ -43,6 +42,7 @@ impl Outcome {
         }
     }
 
+    #[inline]
     fn entry(self, qp: u16) -> [u64; completion::WORDS] {
         let head = Head::new()
             .with_status(self.status as u8)
@@ -68,86 +68,84 @@ impl<E: Engine> Firmware<E> {
             let Some(flight) = self.flights.end(token) else {
                 continue;
             };
-            let index = usize::from(flight.function);
+            let (index, qp) = (usize::from(flight.function), flight.qp);
             let function = &mut self.functions[index];
-            let queue_pair = function.qps.get_mut(flight.qp);
-            let Some(queue_pair) = queue_pair.filter(|qp| qp.number == flight.number) else {
+            let Some(queue_pair) = function.qps.get_mut(qp) else {
                 continue;
             };
-            let Work::Active(request) = &mut queue_pair.work else {
+            if queue_pair.number != flight.number || queue_pair.stage != Stage::Active {
                 continue;
-            };
-            request.in_flight -= 1;
-            if result.is_err() && request.failure.is_none() {
-                request.failure = Some((Status::Fatal, Detail::Engine));
             }
-            if !request.is_over() {
-                function.attention.heat(1 << flight.qp);
-            } else if let Work::Active(request) =
-                core::mem::replace(&mut queue_pair.work, Work::None)
-            {
-                function.attention.heat(1 << flight.qp);
-                self.complete(index, flight.qp, &request, platform);
+            let request = &mut self.requests[index][usize::from(qp)];
+            request.in_flight -= 1;
+            if result.is_err() {
+                request
+                    .failure
+                    .get_or_insert((Status::Fatal, Detail::Engine));
+            }
+            function.attention.heat(1 << qp);
+            if request.is_over() {
+                queue_pair.stage = Stage::Idle;
+                self.complete(index, qp, platform);
             }
         }
         any
     }
 
-    /// Tells everybody concerned that a request is over.
-    pub(crate) fn complete(
-        &mut self,
-        index: usize,
-        qp: u16,
-        request: &Request,
-        platform: &mut impl Platform,
-    ) {
+    /// Tells everybody concerned that a queue pair's request is over.
+    pub(crate) fn complete(&mut self, index: usize, qp: u16, platform: &mut impl Platform) {
+        let request = &self.requests[index][usize::from(qp)];
+        let (id, opcode, len_bytes) = (request.id, request.opcode as u8, request.total_bytes);
+        let (is_signaled, mut failure) = (request.is_signaled(), request.failure);
         self.functions[index].count(Counter::Bytes, u64::from(request.submitted_bytes));
-        let mut failure = request.failure;
         if let Some(receive) = request.receive
-            && !self.complete_receive(index, qp, request, receive, platform)
+            && !self.complete_receive(index, qp, receive, platform)
         {
             failure.get_or_insert((Status::RemoteOperation, Detail::ReceiveOverrun));
         }
-        match failure {
-            Some((status, detail)) => {
-                let opcode = request.opcode as u8;
-                self.fail(
-                    index,
-                    qp,
-                    Outcome::failed(request.id, opcode, status, detail),
-                    platform,
-                );
-            }
-            None => {
-                self.functions[index].count(Counter::Completed, 1);
-                if request.is_signaled() {
-                    let outcome = Outcome {
-                        id: request.id,
-                        status: Status::Success,
-                        detail: Detail::None,
-                        opcode: request.opcode as u8,
-                        len_bytes: request.total_bytes,
-                        immediate: None,
-                        is_solicited: false,
-                    };
-                    self.tell_sender(index, qp, outcome, platform);
-                }
-            }
+        if let Some((status, detail)) = failure {
+            self.fail(
+                index,
+                qp,
+                Outcome::failed(id, opcode, status, detail),
+                platform,
+            );
+            return;
+        }
+        self.functions[index].count(Counter::Completed, 1);
+        if is_signaled {
+            let outcome = Outcome {
+                id,
+                status: Status::Success,
+                detail: Detail::None,
+                opcode,
+                len_bytes,
+                immediate: None,
+                is_solicited: false,
+            };
+            self.tell_sender(index, qp, outcome, platform);
         }
     }
 
-    /// Ends an entry that was not admitted, and moves its queue pair to the error state.
+    /// Ends the entry that a queue pair has fetched, and moves the queue pair to the error state.
     pub(crate) fn fail_entry(
         &mut self,
         index: usize,
         qp: u16,
-        entry: &work::Entry,
         status: Status,
         detail: Detail,
         platform: &mut impl Platform,
     ) {
-        let outcome = Outcome::failed(entry.id(), entry.head().opcode(), status, detail);
-        self.fail(index, qp, outcome, platform);
+        if let Some(queue_pair) = self.functions[index].qps.get_mut(qp) {
+            queue_pair.stage = Stage::Idle;
+            let (id, opcode) = (queue_pair.entry.id(), queue_pair.entry.head().opcode());
+            self.fail(
+                index,
+                qp,
+                Outcome::failed(id, opcode, status, detail),
+                platform,
+            );
+        }
     }
 
     /// Ends a receive of `peer` that cannot take what was sent to it.
@@ -171,44 +169,35 @@ impl<E: Engine> Firmware<E> {
         let Some(queue_pair) = self.functions[index].qps.get_mut(qp) else {
             return Step::Nothing;
         };
-        let flushed = |id, opcode| Outcome::failed(id, opcode, Status::Flushed, Detail::None);
-        match core::mem::replace(&mut queue_pair.work, Work::None) {
-            Work::Active(mut request) => {
+        match queue_pair.stage {
+            Stage::Active => {
+                let request = &mut self.requests[index][usize::from(qp)];
                 request
                     .failure
                     .get_or_insert((Status::Flushed, Detail::None));
                 if request.in_flight > 0 {
-                    queue_pair.work = Work::Active(request);
                     return Step::Nothing;
                 }
-                self.complete(index, qp, &request, platform);
+                queue_pair.stage = Stage::Idle;
+                self.complete(index, qp, platform);
             }
-            Work::Waiting { entry, .. } => {
-                self.fail(
-                    index,
-                    qp,
-                    flushed(entry.id(), entry.head().opcode()),
-                    platform,
-                );
+            Stage::Waiting { .. } => {
+                self.fail_entry(index, qp, Status::Flushed, Detail::None, platform);
             }
-            Work::None => {
-                if let Some(entry) = queue_pair.send.take().map(work::Entry) {
-                    self.fail(
-                        index,
-                        qp,
-                        flushed(entry.id(), entry.head().opcode()),
-                        platform,
-                    );
-                } else if let Some(entry) = queue_pair.receive.take().map(work::Entry) {
-                    self.functions[index].count(Counter::Flushed, 1);
-                    let outcome = flushed(entry.id(), Opcode::Receive as u8);
-                    self.tell_receiver(index, qp, outcome, platform);
-                } else {
-                    return Step::Nothing;
+            Stage::Idle => {
+                if queue_pair.fetch() {
+                    self.fail_entry(index, qp, Status::Flushed, Detail::None, platform);
+                    return Step::Done;
                 }
+                let Some(entry) = queue_pair.fetch_receive() else {
+                    return Step::Nothing;
+                };
+                self.functions[index].count(Counter::Flushed, 1);
+                let (id, opcode) = (entry.id(), Opcode::Receive as u8);
+                let outcome = Outcome::failed(id, opcode, Status::Flushed, Detail::None);
+                self.tell_receiver(index, qp, outcome, platform);
             }
         }
-        self.schedule.charge(index, REQUEST_COST_BYTES);
         Step::Done
     }
 
@@ -240,19 +229,14 @@ impl<E: Engine> Firmware<E> {
         self.schedule.wake(index);
     }
 
-    /// Ends a request whose queue pair will be no more: a receive that it has taken is told.
-    pub(crate) fn abandon(
-        &mut self,
-        index: usize,
-        qp: u16,
-        mut request: Request,
-        platform: &mut impl Platform,
-    ) {
+    /// Ends the request of a queue pair that will be no more: a receive that it has taken is told.
+    pub(crate) fn abandon(&mut self, index: usize, qp: u16, platform: &mut impl Platform) {
+        let request = &mut self.requests[index][usize::from(qp)];
+        request
+            .failure
+            .get_or_insert((Status::Flushed, Detail::None));
         if let Some(receive) = request.receive {
-            request
-                .failure
-                .get_or_insert((Status::Flushed, Detail::None));
-            self.complete_receive(index, qp, &request, receive, platform);
+            self.complete_receive(index, qp, receive, platform);
         }
     }
 
@@ -262,10 +246,10 @@ impl<E: Engine> Firmware<E> {
         &mut self,
         index: usize,
         qp: u16,
-        request: &Request,
         receive: Receive,
         platform: &mut impl Platform,
     ) -> bool {
+        let request = &self.requests[index][usize::from(qp)];
         let Some(peer) = self.functions[index].qps.get(qp).and_then(|qp| qp.peer) else {
             return true;
         };
@@ -351,8 +335,7 @@ impl<E: Engine> Firmware<E> {
         cq.overrun = true;
         self.post_event(index, 0, Event::CqOverrun, [u64::from(handle), 0, 0]);
         for qp in 0..self.functions[index].quota.qps {
-            let on_it =
-                |qp: &crate::object::QueuePair| qp.send_cq == handle || qp.receive_cq == handle;
+            let on_it = |qp: &QueuePair| qp.send_cq == handle || qp.receive_cq == handle;
             if self.functions[index].qps.get(qp).is_some_and(on_it) {
                 self.enter_error(index, qp, Status::Fatal, Detail::ReceiveOverrun);
             }

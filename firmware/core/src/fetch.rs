@@ -4,30 +4,23 @@
 //! is seen by nobody.
 
 use unimux_abi::work::Entry;
-use unimux_engine::Engine;
 
-use crate::Firmware;
-use crate::object::Peer;
+use crate::object::QueuePair;
 
-impl<E: Engine> Firmware<E> {
-    /// The next entry of a send queue, if the guest has filled it.
-    pub(crate) fn fetch(&mut self, index: usize, qp: u16) -> Option<Entry> {
-        self.functions[index]
-            .qps
-            .get_mut(qp)?
-            .send
-            .take()
-            .map(Entry)
+impl QueuePair {
+    /// Copies the next entry of the send queue, if the guest has filled it. Whether it had.
+    pub(crate) fn fetch(&mut self) -> bool {
+        match self.send.take() {
+            Some(words) => {
+                self.entry = Entry(words);
+                true
+            }
+            None => false,
+        }
     }
 
-    /// The next entry of a queue pair's receive queue, if its guest has filled it.
-    pub(crate) fn fetch_receive(&mut self, responder: Peer) -> Option<Entry> {
-        let function = &mut self.functions[usize::from(responder.function)];
-        function
-            .qps
-            .get_mut(responder.qp)?
-            .receive
-            .take()
-            .map(Entry)
+    /// The next entry of the receive queue, if the guest has filled it.
+    pub(crate) fn fetch_receive(&mut self) -> Option<Entry> {
+        self.receive.take().map(Entry)
     }
 }

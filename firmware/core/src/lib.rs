@@ -49,6 +49,8 @@ mod take_back;
 mod transfer;
 mod turn;
 
+use alloc::boxed::Box;
+use alloc::vec;
 use alloc::vec::Vec;
 
 use thiserror::Error;
@@ -58,7 +60,7 @@ use unimux_engine::Engine;
 use command::ControlBudget;
 use doorbell::Watch;
 use flight::Flights;
-use object::{Function, Keys};
+use object::{Function, Keys, Request};
 pub use object::{FunctionConfig, FunctionId, Quota};
 use schedule::Schedule;
 
@@ -113,6 +115,9 @@ pub enum AddError {
 pub struct Firmware<E> {
     engine: E,
     functions: Vec<Function>,
+    /// The request of each queue pair of each function. They stand beside the functions, so that
+    /// a request can be worked on in its place while other functions are looked at.
+    requests: Vec<Box<[Request]>>,
     flights: Flights,
     watch: Watch,
     schedule: Schedule,
@@ -132,6 +137,7 @@ impl<E: Engine> Firmware<E> {
             flights: Flights::new(engine.depth()),
             engine,
             functions: Vec::with_capacity(MAX_FUNCTIONS),
+            requests: Vec::with_capacity(MAX_FUNCTIONS),
             watch: Watch::default(),
             schedule: Schedule::new(),
             control: ControlBudget::default(),
@@ -163,6 +169,9 @@ impl<E: Engine> Firmware<E> {
         let index = self.functions.len();
         self.schedule.set_weight(index, config.weight);
         let keys = self.keys.split();
+        let places = usize::from(config.quota.qps);
+        self.requests
+            .push(vec![Request::none(); places].into_boxed_slice());
         self.functions.push(Function::new(config, keys));
         self.listen_to(index);
         Ok(FunctionId(index as u16))
@@ -182,7 +191,9 @@ impl<E: Engine> Firmware<E> {
         } else if !self.flights.is_empty() {
             worked = self.reap(platform);
         }
-        self.finish_taking_back(platform);
+        if self.leaving > 0 {
+            self.finish_taking_back(platform);
+        }
         let commanded = self.command_slice(platform);
         self.watch.next_round();
         if worked || commanded {

@@ -12,7 +12,7 @@
 
 use unimux_engine::Engine;
 
-use crate::object::{Serving, Work};
+use crate::object::{Serving, Stage};
 use crate::{Firmware, FunctionId, Platform};
 
 impl<E: Engine> Firmware<E> {
@@ -61,10 +61,8 @@ impl<E: Engine> Firmware<E> {
     }
 
     /// Frees the functions that are being taken back and have nothing in flight any more.
+    #[cold]
     pub(crate) fn finish_taking_back(&mut self, platform: &mut impl Platform) {
-        if self.leaving == 0 {
-            return;
-        }
         for index in 0..self.functions.len() {
             let Serving::Leaving(mark) = self.functions[index].serving else {
                 continue;
@@ -73,10 +71,9 @@ impl<E: Engine> Firmware<E> {
                 continue;
             }
             for qp in 0..self.functions[index].quota.qps {
-                let queue_pair = self.functions[index].qps.get_mut(qp);
-                let work = queue_pair.map(|qp| core::mem::replace(&mut qp.work, Work::None));
-                if let Some(Work::Active(request)) = work {
-                    self.abandon(index, qp, request, platform);
+                let stage = self.functions[index].qps.get(qp).map(|qp| qp.stage);
+                if stage == Some(Stage::Active) {
+                    self.abandon(index, qp, platform);
                 }
             }
             self.functions[index].forget();

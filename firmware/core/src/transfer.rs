@@ -7,12 +7,12 @@ use core::sync::atomic::Ordering;
 
 use unimux_abi::completion::{Detail, Status};
 use unimux_abi::limits::BLOCK_BYTES;
-use unimux_abi::work::Opcode;
+use unimux_abi::work::{MAX_INLINE_BYTES, Opcode};
 use unimux_engine::{Copy, Engine};
 use unimux_memory::Span;
 
 use crate::flight::Flight;
-use crate::object::{Pieces, Range, Request, Source, Work};
+use crate::object::{Function, Pieces, Range, Request, Source, Stage};
 use crate::turn::Step;
 use crate::{Firmware, Platform};
 
@@ -28,38 +28,35 @@ enum Gone {
 }
 
 impl<E: Engine> Firmware<E> {
-    /// Moves the next block of a request, and completes the request if that was all.
-    pub(crate) fn transfer(
-        &mut self,
-        index: usize,
-        qp: u16,
-        mut request: Request,
-        platform: &mut impl Platform,
-    ) -> Step {
+    /// Moves the next block of a queue pair's request, and completes the request if that was all.
+    pub(crate) fn transfer(&mut self, index: usize, qp: u16, platform: &mut impl Platform) -> Step {
+        let request = &self.requests[index][usize::from(qp)];
         let before = request.submitted_bytes;
         if request.failure.is_none() && before < request.total_bytes {
             let moved = match request.source {
-                Source::Memory(source) => self.move_block(index, qp, &mut request, source),
-                Source::Inline(words) => self.write_inline(&mut request, words),
+                Source::Memory(_) => self.move_block(index, qp),
+                Source::Inline(_) => self.write_inline(index, qp),
                 Source::Atomic {
                     remote,
                     operand,
                     compare,
-                } => self.carry_out_atomic(&mut request, remote, operand, compare),
+                } => self.carry_out_atomic(index, qp, remote, operand, compare),
             };
             if let Err(failure) = moved {
-                request.failure = Some(failure);
+                self.requests[index][usize::from(qp)].failure = Some(failure);
             }
         }
+        let request = &self.requests[index][usize::from(qp)];
         let moved = request.submitted_bytes - before;
-        self.schedule.charge(index, u64::from(moved));
-        if request.is_over() {
-            self.complete(index, qp, &request, platform);
-            return Step::Done;
-        }
         let waits = request.submitted_bytes == request.total_bytes || request.failure.is_some();
+        let is_over = request.is_over();
+        self.schedule.charge(index, u64::from(moved));
         if let Some(queue_pair) = self.functions[index].qps.get_mut(qp) {
-            queue_pair.work = Work::Active(request);
+            queue_pair.stage = if is_over { Stage::Idle } else { Stage::Active };
+        }
+        if is_over {
+            self.complete(index, qp, platform);
+            return Step::Done;
         }
         match (moved, waits) {
             (0, false) => Step::EngineFull,
@@ -69,27 +66,23 @@ impl<E: Engine> Firmware<E> {
     }
 
     /// Hands up to a block of memory to the engine, as many copies as it takes.
-    fn move_block(
-        &mut self,
-        index: usize,
-        qp: u16,
-        request: &mut Request,
-        mut source: Pieces,
-    ) -> Result<(), (Status, Detail)> {
-        let Some(number) = self.functions[index].qps.get(qp).map(|qp| qp.number) else {
-            return Ok(());
-        };
+    fn move_block(&mut self, index: usize, qp: u16) -> Result<(), (Status, Detail)> {
+        let number = self.functions[index].qps.get(qp).map_or(0, |qp| qp.number);
         let flight = Flight {
             function: index as u16,
             qp,
             number,
         };
+        let request = &mut self.requests[index][usize::from(qp)];
+        let Source::Memory(source) = &mut request.source else {
+            return Ok(());
+        };
         let mut left = BLOCK_BYTES.min(u64::from(request.total_bytes - request.submitted_bytes));
         while left > 0 {
-            let (from, to) = match self.next_spans(&source, &request.destination, left) {
-                Ok(spans) => spans,
-                Err(gone) => return Err(failure(request.opcode, gone)),
-            };
+            let gone = |gone| failure(request.opcode, gone);
+            let from = next_span(&self.functions, source, left).ok_or(gone(Gone::Source))?;
+            let to = next_span(&self.functions, &request.destination, left)
+                .ok_or(gone(Gone::Destination))?;
             let len_bytes = from.len_bytes().min(to.len_bytes());
             let parts = from.part(0, len_bytes).zip(to.part(0, len_bytes));
             let copy = parts.and_then(|(from, to)| Copy::new(from, to).ok());
@@ -107,63 +100,16 @@ impl<E: Engine> Firmware<E> {
             request.in_flight += 1;
             left -= len_bytes;
         }
-        request.source = Source::Memory(source);
         Ok(())
-    }
-
-    /// Where the next bytes are and where they go, up to `limit_bytes`.
-    fn next_spans(
-        &self,
-        source: &Pieces,
-        destination: &Pieces,
-        limit_bytes: u64,
-    ) -> Result<(Span, Span), Gone> {
-        let from = source.peek(limit_bytes).and_then(|range| self.place(range));
-        let to = destination
-            .peek(limit_bytes)
-            .and_then(|range| self.place(range));
-        Ok((from.ok_or(Gone::Source)?, to.ok_or(Gone::Destination)?))
-    }
-
-    /// The memory behind the beginning of a range: as much as is in one piece. `None` if the
-    /// region or its function is gone.
-    fn place(&self, range: Range) -> Option<Span> {
-        let function = &self.functions[usize::from(range.function)];
-        if !function.is_attached() {
-            return None;
-        }
-        let region = function.regions.by_serial(range.key, range.serial)?;
-        let len_bytes = u64::from(range.len_bytes);
-        region.piece(range.offset, len_bytes, &function.pages, &function.windows)
     }
 
     /// Writes the data that stands in the entry to where it goes.
-    fn write_inline(
-        &mut self,
-        request: &mut Request,
-        words: [u64; 4],
-    ) -> Result<(), (Status, Detail)> {
-        let mut data = [0; 32];
-        for (bytes, word) in data.chunks_exact_mut(8).zip(words) {
-            bytes.copy_from_slice(&word.to_le_bytes());
-        }
-        self.write_data(request, &data)
-    }
-
-    /// Writes `data`, cut to the request's length, to the request's destination.
-    fn write_data(&self, request: &mut Request, data: &[u8]) -> Result<(), (Status, Detail)> {
-        let gone = failure(request.opcode, Gone::Destination);
-        let mut data = data.get(..request.total_bytes as usize).ok_or(gone)?;
-        while !data.is_empty() {
-            let range = request.destination.peek(data.len() as u64).ok_or(gone)?;
-            let span = self.place(range).ok_or(gone)?;
-            let (now, later) = data.split_at(span.len_bytes() as usize);
-            span.write_bytes(now).ok_or(gone)?;
-            request.destination.advance(now.len() as u32);
-            data = later;
-        }
-        request.submitted_bytes = request.total_bytes;
-        Ok(())
+    fn write_inline(&mut self, index: usize, qp: u16) -> Result<(), (Status, Detail)> {
+        let request = &mut self.requests[index][usize::from(qp)];
+        let Source::Inline(words) = request.source else {
+            return Ok(());
+        };
+        write_words(&self.functions, request, &words)
     }
 
     /// Changes the peer's word and writes its old value to the request's destination.
@@ -172,13 +118,15 @@ impl<E: Engine> Firmware<E> {
     /// atomics as well (IBTA 9.4.5 promises less).
     fn carry_out_atomic(
         &mut self,
-        request: &mut Request,
+        index: usize,
+        qp: u16,
         remote: Range,
         operand: u64,
         compare: u64,
     ) -> Result<(), (Status, Detail)> {
+        let request = &mut self.requests[index][usize::from(qp)];
         let gone = (Status::RemoteAccess, Detail::Key);
-        let word = self.place(remote).and_then(|span| span.word(0));
+        let word = place(&self.functions, remote).and_then(|span| span.word(0));
         let word = word.ok_or(gone)?;
         let mut old = word.load(Ordering::Acquire);
         let mut tries = 0;
@@ -197,8 +145,57 @@ impl<E: Engine> Firmware<E> {
                 return Err((Status::RemoteOperation, Detail::Contended));
             }
         }
-        self.write_data(request, &old.to_le_bytes())
+        write_words(&self.functions, request, &[old])
     }
+}
+
+/// The memory behind the beginning of a range: as much as is in one piece. `None` if the region
+/// or its function is gone.
+fn place(functions: &[Function], range: Range) -> Option<Span> {
+    let function = &functions[usize::from(range.function)];
+    if !function.is_attached() {
+        return None;
+    }
+    let region = function.regions.by_serial(range.key, range.serial)?;
+    let len_bytes = u64::from(range.len_bytes);
+    region.piece(range.offset, len_bytes, &function.pages, &function.windows)
+}
+
+/// Where the next bytes of `pieces` are, up to `limit_bytes`.
+fn next_span(functions: &[Function], pieces: &Pieces, limit_bytes: u64) -> Option<Span> {
+    place(functions, pieces.peek(limit_bytes)?)
+}
+
+/// Writes `words`, cut to the request's length, to the request's destination.
+fn write_words(
+    functions: &[Function],
+    request: &mut Request,
+    words: &[u64],
+) -> Result<(), (Status, Detail)> {
+    let gone = failure(request.opcode, Gone::Destination);
+    if let (8, [word, ..]) = (request.total_bytes, words) {
+        // One word to where a word can be is what flags, counters and atomics are.
+        let span = next_span(functions, &request.destination, 8).ok_or(gone)?;
+        if let Some(to) = span.word(0) {
+            to.store(*word, Ordering::Relaxed);
+            request.submitted_bytes = 8;
+            return Ok(());
+        }
+    }
+    let mut data = [0; MAX_INLINE_BYTES as usize];
+    for (bytes, word) in data.chunks_exact_mut(8).zip(words) {
+        bytes.copy_from_slice(&word.to_le_bytes());
+    }
+    let mut data = data.get(..request.total_bytes as usize).ok_or(gone)?;
+    while !data.is_empty() {
+        let span = next_span(functions, &request.destination, data.len() as u64).ok_or(gone)?;
+        let (now, later) = data.split_at(span.len_bytes() as usize);
+        span.write_bytes(now).ok_or(gone)?;
+        request.destination.advance(now.len() as u32);
+        data = later;
+    }
+    request.submitted_bytes = request.total_bytes;
+    Ok(())
 }
 
 /// How a request ends when one end of it has no memory any more.

@@ -6,11 +6,10 @@
 use unimux_abi::command::QpState;
 use unimux_abi::completion::{Detail, Status};
 use unimux_abi::counters::Counter;
-use unimux_abi::work::Entry;
 use unimux_engine::Engine;
 
 use crate::admit::Refusal;
-use crate::object::Work;
+use crate::object::Stage;
 use crate::schedule::REQUEST_COST_BYTES;
 use crate::{Firmware, Platform};
 
@@ -65,53 +64,50 @@ impl<E: Engine> Firmware<E> {
         };
         match queue_pair.state {
             QpState::ReadyToSend => {}
-            QpState::Error => return self.flush(index, qp, platform),
+            QpState::Error => {
+                let step = self.flush(index, qp, platform);
+                if step == Step::Done {
+                    self.schedule.charge(index, REQUEST_COST_BYTES);
+                }
+                return step;
+            }
             QpState::Reset | QpState::Init | QpState::ReadyToReceive => return Step::Nothing,
         }
-        match core::mem::replace(&mut queue_pair.work, Work::None) {
-            Work::Active(request) => self.transfer(index, qp, request, platform),
-            Work::Waiting {
-                entry,
-                tries,
-                at_ns,
-            } => {
+        let tries = match queue_pair.stage {
+            Stage::Active => return self.transfer(index, qp, platform),
+            Stage::Waiting { tries, at_ns } => {
                 if platform.now_ns() < at_ns {
-                    queue_pair.work = Work::Waiting {
-                        entry,
-                        tries,
-                        at_ns,
-                    };
                     return Step::Nothing;
                 }
                 self.functions[index].attention.waiting &= !(1 << qp);
-                self.begin(index, qp, entry, tries, platform)
+                tries
             }
-            Work::None => match self.fetch(index, qp) {
-                Some(entry) => {
-                    self.schedule.charge(index, REQUEST_COST_BYTES);
-                    self.begin(index, qp, entry, 0, platform)
+            Stage::Idle => {
+                if !queue_pair.fetch() {
+                    return Step::Nothing;
                 }
-                None => Step::Nothing,
-            },
+                self.schedule.charge(index, REQUEST_COST_BYTES);
+                0
+            }
+        };
+        match self.admit(index, qp, platform) {
+            Ok(()) => self.transfer(index, qp, platform),
+            Err(refusal) => self.refuse(index, qp, refusal, tries, platform),
         }
     }
 
-    /// Admits an entry and begins to carry it out; or puts it aside, or ends it with an error.
-    fn begin(
+    /// Ends the entry that was fetched with an error, or puts it aside for a while.
+    fn refuse(
         &mut self,
         index: usize,
         qp: u16,
-        entry: Entry,
+        refusal: Refusal,
         tries: u32,
         platform: &mut impl Platform,
     ) -> Step {
-        let refusal = match self.admit(index, qp, &entry, platform) {
-            Ok(request) => return self.transfer(index, qp, request, platform),
-            Err(refusal) => refusal,
-        };
         let wait_ns = match refusal {
             Refusal::Reject(status, detail) => {
-                self.fail_entry(index, qp, &entry, status, detail, platform);
+                self.fail_entry(index, qp, status, detail, platform);
                 return Step::Done;
             }
             Refusal::NoReceive => {
@@ -122,7 +118,7 @@ impl<E: Engine> Firmware<E> {
                     .map_or(0, |qp| qp.rnr_retries);
                 if retries != RETRY_FOR_EVER && tries >= u32::from(retries) {
                     let status = Status::ReceiverNotReadyRetryExceeded;
-                    self.fail_entry(index, qp, &entry, status, Detail::None, platform);
+                    self.fail_entry(index, qp, status, Detail::None, platform);
                     return Step::Done;
                 }
                 RECEIVE_WAIT_NS
@@ -130,7 +126,7 @@ impl<E: Engine> Firmware<E> {
             Refusal::NotConnected => {
                 if tries >= CONNECTION_TRIES {
                     let (status, detail) = (Status::RetryExceeded, Detail::NotConnected);
-                    self.fail_entry(index, qp, &entry, status, detail, platform);
+                    self.fail_entry(index, qp, status, detail, platform);
                     return Step::Done;
                 }
                 CONNECTION_WAIT_NS << tries
@@ -139,8 +135,7 @@ impl<E: Engine> Firmware<E> {
         let function = &mut self.functions[index];
         if let Some(queue_pair) = function.qps.get_mut(qp) {
             let at_ns = platform.now_ns().saturating_add(wait_ns);
-            queue_pair.work = Work::Waiting {
-                entry,
+            queue_pair.stage = Stage::Waiting {
                 tries: tries.saturating_add(1),
                 at_ns,
             };
@@ -165,8 +160,8 @@ impl<E: Engine> Firmware<E> {
         while left != 0 {
             let qp = left.trailing_zeros() as u16;
             left &= left - 1;
-            let due = match function.qps.get(qp).map(|queue_pair| &queue_pair.work) {
-                Some(Work::Waiting { at_ns, .. }) => *at_ns <= now_ns,
+            let due = match function.qps.get(qp).map(|queue_pair| queue_pair.stage) {
+                Some(Stage::Waiting { at_ns, .. }) => at_ns <= now_ns,
                 _ => true,
             };
             if due {

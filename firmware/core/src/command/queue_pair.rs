@@ -10,7 +10,7 @@ use unimux_memory::{Ipa, Span};
 use unimux_ring::Consumer;
 
 use super::{Ending, Outcome, arguments, handle};
-use crate::object::{Function, Peer, QueuePair, Unfinished, Work};
+use crate::object::{Function, Peer, QueuePair, Stage, Unfinished};
 use crate::{Firmware, Platform};
 
 impl<E: Engine> Firmware<E> {
@@ -48,7 +48,8 @@ impl<E: Engine> Firmware<E> {
             receive,
             rings,
             peer: None,
-            work: Work::None,
+            stage: Stage::Idle,
+            entry: work::Entry::default(),
         });
         let made = made.ok_or(Status::QuotaExceeded)?;
         count_users(function, pd, [send_cq, receive_cq], true);
@@ -135,18 +136,18 @@ impl<E: Engine> Firmware<E> {
         };
         // Nobody is answered any more, and whoever was admitted finds the other state.
         queue_pair.state = QpState::Reset;
-        match core::mem::replace(&mut queue_pair.work, Work::None) {
-            Work::Active(request) if request.in_flight > 0 => {
-                queue_pair.work = Work::Active(request);
+        if queue_pair.stage == Stage::Active {
+            if self.requests[index][usize::from(qp)].in_flight > 0 {
                 return Ok(Ending::Later(Unfinished::Quiesce { qp, then_reset }));
             }
-            Work::Active(request) => self.abandon(index, qp, request, platform),
-            Work::Waiting { .. } | Work::None => {}
+            queue_pair.stage = Stage::Idle;
+            self.abandon(index, qp, platform);
         }
         let function = &mut self.functions[index];
         if then_reset {
             let queue_pair = function.qps.get_mut(qp).ok_or(Status::NotFound)?;
             queue_pair.peer = None;
+            queue_pair.stage = Stage::Idle;
             queue_pair.send = consumer(queue_pair.rings[0])?;
             queue_pair.receive = consumer(queue_pair.rings[1])?;
         } else if let Some(ended) = function.qps.remove(qp) {

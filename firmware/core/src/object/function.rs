@@ -9,7 +9,7 @@ use unimux_abi::{command, doorbell, response};
 use unimux_memory::{Ipa, Span, Windows};
 use unimux_ring::{Consumer, Producer};
 
-use super::{CompletionQueue, Keys, PageRun, Pages, QueuePair, Regions, Table};
+use super::{CompletionQueue, Keys, PageRun, Pages, QueuePair, Regions, Request, Table};
 use crate::doorbell::Attention;
 
 /// Names a function, on the whole node. Its number is what guests call each other by.
@@ -221,6 +221,7 @@ impl Function {
             + self.pds.held_bytes()
             + self.cqs.held_bytes()
             + self.qps.held_bytes()
+            + usize::from(self.quota.qps) * size_of::<Request>()
             + self.regions.held_bytes()
             + self.pages.held_bytes()
             + self.doorbell.len_bytes() as usize;

@@ -16,7 +16,7 @@ pub(crate) use function::{Control, Function, RegisterPages, Serving, Unfinished}
 pub use function::{FunctionConfig, FunctionId, Quota};
 pub(crate) use keys::Keys;
 pub(crate) use pages::{PageRun, Pages};
-pub(crate) use queue_pair::{Peer, QueuePair, Work};
+pub(crate) use queue_pair::{Peer, QueuePair, Stage};
 pub(crate) use region::{Backing, Region, Regions};
 pub(crate) use request::{Pieces, Range, Receive, Request, Source};
 pub(crate) use table::Table;

@@ -5,8 +5,6 @@ use unimux_abi::work;
 use unimux_memory::Span;
 use unimux_ring::Consumer;
 
-use super::Request;
-
 /// A queue pair that a queue pair is connected to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Peer {
@@ -18,21 +16,19 @@ pub(crate) struct Peer {
 }
 
 /// What a queue pair is at.
-#[derive(Debug)]
-pub(crate) enum Work {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
     /// Nothing: the next entry can be fetched.
-    None,
-    /// An entry that was fetched waits for its peer.
+    Idle,
+    /// The entry that was fetched waits for its peer.
     Waiting {
-        /// The entry.
-        entry: work::Entry,
         /// How often it was tried.
         tries: u32,
         /// When to try again, in nanoseconds.
         at_ns: u64,
     },
-    /// A request is being carried out.
-    Active(Request),
+    /// Its request is being carried out.
+    Active,
 }
 
 /// A queue pair, with what the firmware remembers of it.
@@ -51,7 +47,9 @@ pub(crate) struct QueuePair {
     /// Where the two rings are, to begin anew after a reset.
     pub(crate) rings: [Span; 2],
     pub(crate) peer: Option<Peer>,
-    pub(crate) work: Work,
+    pub(crate) stage: Stage,
+    /// The entry that was fetched last.
+    pub(crate) entry: work::Entry,
 }
 
 impl QueuePair {

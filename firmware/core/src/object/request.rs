@@ -18,7 +18,7 @@ pub(crate) struct Range {
 }
 
 /// A list of ranges with a position in it.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Pieces {
     ranges: [Range; MAX_SEGMENTS],
     count: u8,
@@ -27,6 +27,29 @@ pub(crate) struct Pieces {
 }
 
 impl Pieces {
+    pub(crate) const fn new() -> Self {
+        let none = Range {
+            function: 0,
+            key: 0,
+            serial: 0,
+            offset: 0,
+            len_bytes: 0,
+        };
+        Self {
+            ranges: [none; MAX_SEGMENTS],
+            count: 0,
+            current: 0,
+            moved_bytes: 0,
+        }
+    }
+
+    /// Forgets all ranges. What they were stays where it is and means nothing.
+    pub(crate) const fn clear(&mut self) {
+        self.count = 0;
+        self.current = 0;
+        self.moved_bytes = 0;
+    }
+
     /// Appends a range; one without bytes is left out. Whoever calls has counted the segments.
     pub(crate) fn push(&mut self, range: Range) {
         if range.len_bytes > 0 {
@@ -81,8 +104,8 @@ pub(crate) struct Receive {
     pub(crate) id: u64,
 }
 
-/// A request in progress.
-#[derive(Debug)]
+/// A request in progress. Every queue pair has the place for one, in which it stays.
+#[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) id: u64,
     pub(crate) head: Head,
@@ -100,6 +123,22 @@ pub(crate) struct Request {
 }
 
 impl Request {
+    /// A place without a request.
+    pub(crate) const fn none() -> Self {
+        Self {
+            id: 0,
+            head: Head::new(),
+            opcode: Opcode::Send,
+            source: Source::Inline([0; 4]),
+            destination: Pieces::new(),
+            total_bytes: 0,
+            submitted_bytes: 0,
+            in_flight: 0,
+            receive: None,
+            failure: None,
+        }
+    }
+
     /// Whether the guest wants a completion even if all goes well.
     pub(crate) fn is_signaled(&self) -> bool {
         self.head.flags() & Flags::SIGNALED.bits() != 0
@@ -122,7 +161,7 @@ mod tests {
 
     #[test]
     fn pieces_are_walked_range_by_range() {
-        let mut pieces = Pieces::default();
+        let mut pieces = Pieces::new();
         let range = |offset, len_bytes| Range {
             offset,
             len_bytes,
