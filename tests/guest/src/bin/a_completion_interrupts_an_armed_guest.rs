@@ -8,7 +8,7 @@ use unimux_guest_rt::exits;
 use unimux_guest_rt::gic::{self, IntId};
 use unimux_guest_rt::memory::PAGE_BYTES;
 use unimux_guest_rt::paravirt::ExitReason;
-use unimux_guest_rt::{Guest, entry};
+use unimux_guest_rt::{Guest, entry, timer};
 use unimux_guest_tests::Checks;
 use unimux_guest_tests::wait::pass;
 use unimux_programs::connection::register;
@@ -19,6 +19,7 @@ entry!(main);
 const ROUNDS: u64 = 20;
 /// Long enough for the other to be asleep, 5 ms.
 const NAP_NS: u64 = 5_000_000;
+const PATIENCE_NS: u64 = 1_000_000_000;
 
 fn main(guest: Guest) -> i32 {
     let mut checks = Checks::new();
@@ -39,6 +40,7 @@ fn run(mut guest: Guest, checks: &mut Checks) -> Result<(), Error> {
     let mut connection = Connection::open_with(&mut session, memory, peer, &region, flags)?;
     gic::start();
     gic::enable_edge(completion);
+    gic::enable(timer::INTID);
 
     if guest.argument("role") == Some("a") {
         let before = exits::snapshot(&function);
@@ -68,7 +70,9 @@ fn run(mut guest: Guest, checks: &mut Checks) -> Result<(), Error> {
         let is_there = connection.arm(ArmKind::Next);
         add(&mut received, !is_there);
         session.meet(peer, round)?;
-        woken += u64::from(gic::wait(|_| ()) == completion);
+        // Who sleeps too long is woken by its timer, and the claim fails.
+        timer::interrupt_in(PATIENCE_NS);
+        woken += u64::from(gic::wait(|_| timer::stop()) == completion);
         let arrived = connection.poll()?;
         add(
             &mut received,
