@@ -376,19 +376,21 @@ impl<P: Platform> Device<P> {
     ///
     /// # Errors
     ///
-    /// [`Error::BrokenResult`] if these are not its completion queues, or as any verb (see
-    /// [`nop`](Self::nop)).
+    /// [`Error::ForeignCq`] if these are not its completion queues; nothing was done then. Or as
+    /// any verb (see [`nop`](Self::nop)).
     pub fn reset_qp(
         &mut self,
         qp: &mut QueuePair<P>,
         send_cq: &CompletionQueue<P>,
         recv_cq: &CompletionQueue<P>,
     ) -> Result<(), Error> {
+        let counts = || queue_pair::counts(qp.handle(), send_cq, recv_cq);
+        if !counts().is_some_and(|counts| qp.counts_in(&counts)) {
+            return Err(Error::ForeignCq);
+        }
         self.modify_qp(qp, QpState::Reset, None)?;
-        // Only now: until the answer the firmware may still have completed something.
-        let counts = queue_pair::counts(qp.handle(), send_cq, recv_cq)
-            .filter(|counts| qp.counts_in(counts))
-            .ok_or(Error::BrokenResult(u64::from(qp.handle())))?;
+        // Once more: until the answer the firmware may still have completed something.
+        let counts = counts().ok_or(Error::ForeignCq)?;
         qp.reset(counts);
         Ok(())
     }

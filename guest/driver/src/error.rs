@@ -48,6 +48,9 @@ pub enum Error {
         /// How many pages were given.
         pages: usize,
     },
+    /// These are not the completion queues that the queue pair was made with.
+    #[error("not the queue pair's completion queues")]
+    ForeignCq,
     /// The firmware would not attach the function.
     #[error("attach refused: {0:?}")]
     AttachRefused(Attach),

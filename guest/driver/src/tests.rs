@@ -538,6 +538,22 @@ fn a_new_queue_pair_does_not_count_an_old_ones_completions() {
 }
 
 #[test]
+fn a_reset_with_foreign_completion_queues_does_nothing() {
+    let mut pair = Pair::new();
+    let (mut device, fake, _) = obliging(0);
+    let bytes = device.bytes_for_cq(8);
+    let foreign = device
+        .create_cq(8, CqFlags::empty(), block(bytes, 0))
+        .unwrap();
+    let rings = fake.rings.borrow().len();
+    pair.qp.post_send(&write()).unwrap();
+    let reset = device.reset_qp(&mut pair.qp, &foreign, &foreign);
+    assert_eq!(reset, Err(Error::ForeignCq));
+    assert_eq!(fake.rings.borrow().len(), rings);
+    assert_eq!(pair.qp.send_room(), 3);
+}
+
+#[test]
 fn wrong_sizes_are_refused_before_the_firmware_hears_of_them() {
     let (mut device, fake, _) = obliging(0);
     let rings = fake.rings.borrow().len();
