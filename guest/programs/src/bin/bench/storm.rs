@@ -106,7 +106,11 @@ pub(crate) fn command(session: &mut Session, begin: u64) -> Result<u64, Failure>
         Err(error) => result = Err(error.into()),
     });
     device.set_timeout_ns(PATIENCE_NS);
-    device.nop()?;
+    // The ring is full of commands whose answers are still to come.
+    while device.nop() == Err(Error::CommandRingFull) {
+        device.poll_event()?;
+        barrier::relax();
+    }
     result.map(|()| count)
 }
 
