@@ -176,7 +176,7 @@ pub fn send(affinity: u64, sender: Sender) {
         affinity1: (affinity >> 8) as u8,
         target_list: 1 << (affinity & 0xf),
     };
-    GicCpuInterface::send_sgi(intid, target, SgiTargetGroup::CurrentGroup1)
-        .expect("the interrupt is an SGI");
+    let sent = GicCpuInterface::send_sgi(intid, target, SgiTargetGroup::CurrentGroup1);
+    assert!(sent.is_ok(), "the interrupt is an SGI");
     aarch64_cpu::asm::barrier::isb(aarch64_cpu::asm::barrier::SY);
 }

@@ -1,11 +1,14 @@
-//! The seed of the key generator: everything the machine offers, hashed together.
+//! The seed of the key generator: everything the machine offers, stirred together.
 //!
 //! Sources: `/chosen/rng-seed` and virtio-rng. One honest source is enough; without any, Unimux
 //! refuses to give out functions, since their keys could be guessed. The counter is mixed in so
 //! that a seed that is replayed does not give the same keys twice, but counts for nothing.
 
+use chacha20::{
+    ChaCha20Rng,
+    rand_core::{Rng, SeedableRng},
+};
 use dtoolkit::fdt::Fdt;
-use sha2::{Digest, Sha256};
 use unimux_el2::time;
 
 use crate::{machine, virtio};
@@ -13,20 +16,36 @@ use crate::{machine, virtio};
 /// Shortest seed of the boot loader that counts as entropy.
 const SEED_BYTES_MIN: usize = 16;
 
+/// A cascade: the state after each piece is a ChaCha20 block under the key *state xor piece*, so
+/// that nobody who lacks one piece knows anything of the end.
+#[derive(Default)]
+struct Pool([u8; 32]);
+
+impl Pool {
+    fn stir(&mut self, bytes: &[u8]) {
+        for piece in bytes.chunks(32) {
+            for (state, byte) in self.0.iter_mut().zip(piece) {
+                *state ^= byte;
+            }
+            ChaCha20Rng::from_seed(self.0).fill_bytes(&mut self.0);
+        }
+    }
+}
+
 /// Makes the seed, or says that there is no entropy.
 pub(crate) fn gather(tree: &Fdt<'_>) -> Option<[u8; 32]> {
-    let mut hash = Sha256::new();
+    let mut pool = Pool::default();
     let mut sources = 0;
-    hash.update(b"unimux key seed 1");
-    hash.update(time::ticks().to_le_bytes());
+    pool.stir(b"unimux key seed 1");
+    pool.stir(&time::ticks().to_le_bytes());
     if let Some(seed) = machine::seed(tree).filter(|seed| seed.len() >= SEED_BYTES_MIN) {
-        hash.update(&seed);
+        pool.stir(&seed);
         sources += 1;
         defmt::info!("entropy: {=usize} bytes from the boot loader", seed.len());
     }
     for (base, len_bytes) in machine::virtio_transports(tree) {
         if let Some(bytes) = virtio::random_bytes(base, len_bytes) {
-            hash.update(bytes);
+            pool.stir(&bytes);
             sources += 1;
             defmt::info!(
                 "entropy: {=usize} bytes from virtio-rng at {=u64:#x}",
@@ -35,5 +54,5 @@ pub(crate) fn gather(tree: &Fdt<'_>) -> Option<[u8; 32]> {
             );
         }
     }
-    (sources > 0).then(|| hash.finalize().into())
+    (sources > 0).then_some(pool.0)
 }

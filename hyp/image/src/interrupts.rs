@@ -71,6 +71,8 @@ impl VcpuInterrupts {
         let Some(filled) = self.filled.take() else {
             return;
         };
+        // The maintenance interrupt is level-sensitive: it stays until nobody asks for it.
+        lists::set_control(0);
         let mut states = [0; LISTS_MAX];
         for (index, state) in states.iter_mut().enumerate().take(filled) {
             *state = lists::read(index);

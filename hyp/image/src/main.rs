@@ -23,6 +23,8 @@ mod heap;
 #[cfg(target_os = "none")]
 mod interrupts;
 #[cfg(target_os = "none")]
+mod invariant;
+#[cfg(target_os = "none")]
 mod last_words;
 #[cfg(target_os = "none")]
 mod log;

@@ -12,7 +12,7 @@ use unimux_memory::{Ipa, Pa, Windows};
 use unimux_paravirt::map;
 use unimux_scenario::{Layout, Module, PaRange, Scenario};
 
-use crate::board::ThisBoard;
+use crate::{board::ThisBoard, invariant::holds};
 
 fn addresses(range: PaRange) -> core::ops::Range<usize> {
     range.base() as usize..range.end() as usize
@@ -20,8 +20,8 @@ fn addresses(range: PaRange) -> core::ops::Range<usize> {
 
 /// Makes the map of everything Unimux needs, and runs on it from here on.
 pub(crate) fn map(tree: &Fdt<'_>, scenario: &Scenario, places: &Layout) {
-    let mut stage1 = Stage1::of_image().expect("the heap has room for tables");
-    let mut add = |range, purpose| stage1.map(range, purpose).expect("ranges were checked");
+    let mut stage1 = holds(Stage1::of_image(), "the heap has room for tables");
+    let mut add = |range, purpose| holds(stage1.map(range, purpose), "ranges were checked");
     for device in ThisBoard::DEVICES {
         add(device.base as usize..device.end() as usize, Use::Device);
     }
@@ -61,14 +61,14 @@ pub(crate) fn ram_windows(ram: PaRange) -> Windows {
     let mut windows = Windows::new();
     // SAFETY: 1. `map` has mapped it, for good. 2. It was free memory, and nothing of Unimux is
     // ever put there. 3. It is this guest's, whose stage 2 maps it.
-    unsafe {
+    let granted = unsafe {
         windows.grant(
             Ipa::new(map::RAM_BASE),
             Pa::new(ram.base()),
             ram.len_bytes(),
         )
-    }
-    .expect("one range that was checked");
+    };
+    holds(granted, "one range that was checked");
     windows
 }
 
@@ -86,7 +86,7 @@ pub(crate) fn doorbell_window(index: usize) -> (Pa, Windows) {
     );
     let mut windows = Windows::new();
     // SAFETY: as above; the page is mapped non-cacheable here and as device memory in the guest.
-    unsafe { windows.grant(Ipa::new(map::DOORBELL_BASE), Pa::new(pa), page) }
-        .expect("one aligned page");
+    let granted = unsafe { windows.grant(Ipa::new(map::DOORBELL_BASE), Pa::new(pa), page) };
+    holds(granted, "one aligned page");
     (Pa::new(pa), windows)
 }

@@ -65,21 +65,25 @@ impl GuestConsole {
                 RXFE | if self.allowance == 0 { TXFF } else { TXFE }
             }
             DR | RIS | MIS => 0,
-            0..0x50 => u64::from(self.settings[(offset / 4) as usize]),
             PERIPHERAL_ID.. => {
                 let index = ((offset - PERIPHERAL_ID) / 4) as usize;
                 u64::from(IDENTIFICATION.get(index).copied().unwrap_or(0))
             }
-            _ => 0,
+            _ => u64::from(
+                self.settings
+                    .get((offset / 4) as usize)
+                    .copied()
+                    .unwrap_or(0),
+            ),
         }
     }
 
     /// Takes a store at `offset`.
     pub(crate) fn write(&mut self, offset: u64, value: u64) {
-        match offset {
-            DR => self.put(value as u8),
-            0..0x50 => self.settings[(offset / 4) as usize] = value as u32,
-            _ => {}
+        if offset == DR {
+            self.put(value as u8);
+        } else if let Some(setting) = self.settings.get_mut((offset / 4) as usize) {
+            *setting = value as u32;
         }
     }
 

@@ -13,7 +13,7 @@ use unimux_vgic::VirtualGic;
 use super::{
     Guest, console::GuestConsole, lifecycle::Lifecycle, load::Program, power::VcpuPower, tree,
 };
-use crate::memory;
+use crate::{invariant::holds, memory};
 
 /// All guests of the scenario, none of them running yet.
 ///
@@ -28,7 +28,10 @@ pub(crate) fn all(scenario: &Scenario, layout: &Layout, affinities: &[u64]) -> B
 fn one(scenario: &Scenario, index: usize, place: &GuestLayout, affinities: &[u64]) -> Guest {
     let guest = &scenario.guests[index];
     let peers: Vec<u32> = scenario.peers_of(index).collect();
-    let tree = tree::make(guest, place, index as u32, &peers).expect("names are valid");
+    let tree = holds(
+        tree::make(guest, place, index as u32, &peers),
+        "names are valid",
+    );
     assert!(
         tree.len() as u64 <= map::DTB_SIZE_MAX,
         "the tree is a page or two"
@@ -36,25 +39,29 @@ fn one(scenario: &Scenario, index: usize, place: &GuestLayout, affinities: &[u64
 
     let counters: &'static ExitCounters = Box::leak(Box::new(ExitCounters::new()));
     let (doorbell_pa, doorbell) = memory::doorbell_window(index);
-    let policy = policy(place, doorbell_pa, counters, guest.cores.len()).expect("the map is valid");
+    let policy = holds(
+        policy(place, doorbell_pa, counters, guest.cores.len()),
+        "the map is valid",
+    );
     let frames: Box<[Frame]> = (0..policy.frames_needed()).map(|_| Frame::new()).collect();
     let frames: &'static [Frame] = Box::leak(frames);
     let base = Pa::new(frames.as_ptr().addr() as u64);
     let frames = FrameArray::new(base, frames).expect("a frame is aligned");
-    let tables = Tables::build(&policy, frames).expect("as many frames as the policy needs");
+    let tables = holds(
+        Tables::build(&policy, frames),
+        "as many frames as the policy needs",
+    );
     let vmid = u8::try_from(index + 1)
         .ok()
         .and_then(Vmid::new)
         .expect("at most 64 guests");
 
     let windows = memory::ram_windows(place.ram);
-    let all_ram = windows
-        .translate(Ipa::new(map::RAM_BASE), place.ram.len_bytes())
-        .expect("it was granted just now");
+    let all_ram = windows.translate(Ipa::new(map::RAM_BASE), place.ram.len_bytes());
     Guest {
         name: guest.name.clone().leak(),
         program: Program {
-            ram: all_ram,
+            ram: holds(all_ram, "it was granted just now"),
             image: memory::module(&guest.image),
             payload: place
                 .payload_offset
@@ -63,9 +70,10 @@ fn one(scenario: &Scenario, index: usize, place: &GuestLayout, affinities: &[u64
             tree: tree.leak(),
         },
         windows,
-        doorbell: doorbell
-            .translate(Ipa::new(map::DOORBELL_BASE), map::DOORBELL_SIZE)
-            .expect("it was granted just now"),
+        doorbell: holds(
+            doorbell.translate(Ipa::new(map::DOORBELL_BASE), map::DOORBELL_SIZE),
+            "it was granted just now",
+        ),
         doorbell_pa,
         stage2: Stage2 {
             root: tables.root(),

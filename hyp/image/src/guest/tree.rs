@@ -175,5 +175,4 @@ fn rdma_function(function: u32, peers: &[u32]) -> Result<NodeMaker, ModelError> 
         )?
         .with("function-id", function)?
         .with("peers", peers)
-        .map(|node| node)
 }

@@ -21,7 +21,9 @@ use crate::{
         self, Guest,
         lifecycle::{ENGINE_WANTED, FunctionState},
     },
-    heap, memory,
+    heap,
+    invariant::holds,
+    memory,
 };
 
 /// What the engine core owns: the firmware, and the functions of the guests in their order.
@@ -193,7 +195,7 @@ pub(crate) fn make(scenario: &Scenario, guests: &[Guest], seed: [u8; 32]) -> Eng
             partition: its.function.partition,
             weight: its.function.weight,
         });
-        let function = function.expect("the scenario was checked");
+        let function = holds(function, "the scenario was checked");
         let bytes = heap::used_bytes() - before + map::DOORBELL_SIZE as usize;
         function_bytes = function_bytes.max(bytes);
         functions
@@ -203,18 +205,16 @@ pub(crate) fn make(scenario: &Scenario, guests: &[Guest], seed: [u8; 32]) -> Eng
     let function_count = guests.len() + scenario.idle_functions as usize;
     for index in guests.len()..function_count {
         let (_, doorbell) = memory::doorbell_window(index);
-        let doorbell = doorbell
-            .translate(Ipa::new(map::DOORBELL_BASE), map::DOORBELL_SIZE)
-            .expect("it was granted just now");
-        firmware
-            .add_function(FunctionConfig {
-                windows: Windows::new(),
-                doorbell,
-                quota: quota(&unimux_scenario::Quota::default()),
-                partition: 0,
-                weight: 1,
-            })
-            .expect("the scenario was checked");
+        let doorbell = doorbell.translate(Ipa::new(map::DOORBELL_BASE), map::DOORBELL_SIZE);
+        let doorbell = holds(doorbell, "it was granted just now");
+        let function = firmware.add_function(FunctionConfig {
+            windows: Windows::new(),
+            doorbell,
+            quota: quota(&unimux_scenario::Quota::default()),
+            partition: 0,
+            weight: 1,
+        });
+        holds(function, "the scenario was checked");
     }
     Engine {
         firmware,

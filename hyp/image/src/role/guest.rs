@@ -1,6 +1,7 @@
 //! A guest's core: runs one vCPU, in every life of its guest.
 
-use unimux_el2::{interrupts::Interrupt, time, vcpu::Vcpu};
+use unimux_el2::{interrupts::Interrupt, stage2::LoadedGuest, time, vcpu::Vcpu};
+use unimux_memory::Ipa;
 use unimux_paravirt::{ExitReason, map};
 use unimux_scenario::OnFault;
 use unimux_stage2::Attributes;
@@ -12,6 +13,7 @@ use crate::{
         lifecycle::{End, FunctionState},
     },
     interrupts::VcpuInterrupts,
+    invariant::holds,
 };
 
 /// Runs vCPU `vcpu` of `guest` for ever. The core's own interrupts are up.
@@ -144,15 +146,12 @@ fn keep(guest: &Guest) {
         );
     }
     // Unmap the doorbell. The guest's VMID is loaded on this core, which the TLB maintenance needs.
-    guest
-        .tables
-        .lock()
-        .unmap(
-            &mut unimux_el2::stage2::LoadedGuest,
-            unimux_memory::Ipa::new(map::DOORBELL_BASE),
-            map::DOORBELL_SIZE,
-        )
-        .expect("one page is unmapped where one was mapped");
+    let unmapped = guest.tables.lock().unmap(
+        &mut LoadedGuest,
+        Ipa::new(map::DOORBELL_BASE),
+        map::DOORBELL_SIZE,
+    );
+    holds(unmapped, "one page is unmapped where one was mapped");
     // Drain, invalidate, free.
     guest
         .lifecycle
@@ -169,17 +168,14 @@ fn keep(guest: &Guest) {
     }
     guest.gic.lock().reset();
     begin_life(guest);
-    guest
-        .tables
-        .lock()
-        .map(
-            &mut unimux_el2::stage2::LoadedGuest,
-            unimux_memory::Ipa::new(map::DOORBELL_BASE),
-            guest.doorbell_pa,
-            map::DOORBELL_SIZE,
-            Attributes::DOORBELL,
-        )
-        .expect("the page was unmapped above");
+    let mapped = guest.tables.lock().map(
+        &mut LoadedGuest,
+        Ipa::new(map::DOORBELL_BASE),
+        guest.doorbell_pa,
+        map::DOORBELL_SIZE,
+        Attributes::DOORBELL,
+    );
+    holds(mapped, "the page was unmapped above");
     guest
         .lifecycle
         .ask_function(FunctionState::Give, FunctionState::Attached);
