@@ -163,6 +163,34 @@ fn memory_is_untouched_afterwards() {
     }
 }
 
+/// Copies that the engine has are waited for, and no further ones begin meanwhile.
+#[test]
+fn copies_in_flight_are_waited_for() {
+    let world = World::default();
+    let [(guest_a, id_a), (guest_b, _)] = [world.guest(), world.guest()];
+    let (mut a, mut b) = (attach(&world, &guest_a), attach(&world, &guest_b));
+    connect(&mut a, &mut b);
+    let request = SendWr::write(b.region.segment(0, 200_000), a.region.remote(0));
+    world.engine().hold(true);
+    b.qp.post_send(&request.signaled()).unwrap();
+    world.rounds(30);
+    assert!(world.engine().held() > 0);
+    world.firmware(|firmware| firmware.begin_take_back(id_a));
+    world.rounds(30);
+    assert!(!world.firmware(|firmware| firmware.is_free(id_a)));
+    // Those that it has end; whatever is submitted from here on is held again.
+    world.engine().hold(false);
+    world.engine().hold(true);
+    world.rounds(30);
+    assert!(world.firmware(|firmware| firmware.is_free(id_a)));
+    let mark = vec![0xa5; 200_000];
+    a.write(0, &mark);
+    world.engine().hold(false);
+    world.settle();
+    assert!(a.read(0, mark.len()) == mark);
+    assert!(!b.completion().is_success());
+}
+
 /// The old guest's driver finds that nobody answers, and says so.
 #[test]
 fn the_old_driver_times_out() {
