@@ -8,8 +8,8 @@ use core::sync::atomic::Ordering;
 
 use unimux_board::Board;
 use unimux_el2::{lock::Lock, time};
-use unimux_engine::cpu::CpuEngine;
-use unimux_firmware::{Firmware, FunctionConfig, FunctionId, Platform, Progress, Quota};
+use unimux_engine_core::EngineCore;
+use unimux_firmware::{FunctionConfig, FunctionId, Progress, Quota};
 use unimux_memory::{Ipa, Windows};
 use unimux_paravirt::{ExitReason, map};
 use unimux_scenario::Scenario;
@@ -29,7 +29,7 @@ use crate::{
 /// What the engine core owns: the firmware, and the functions of the guests in their order.
 pub(crate) struct Engine {
     /// The firmware.
-    pub(crate) firmware: Firmware<CpuEngine>,
+    pub(crate) firmware: EngineCore,
     /// The function of each guest.
     pub(crate) functions: heapless::Vec<FunctionId, { unimux_firmware::MAX_FUNCTIONS }>,
     /// Functions in all, idle ones included.
@@ -41,34 +41,10 @@ pub(crate) struct Engine {
 /// Where the boot core leaves the engine for the engine core.
 pub(crate) static HANDED_OVER: Lock<Option<Engine>> = Lock::new(None);
 
-/// The machine, for the firmware.
-struct Machine {
-    /// Nanoseconds per tick, times 2^24.
-    tick_ns: u64,
-}
-
-impl Machine {
-    fn new() -> Self {
-        Self {
-            tick_ns: (1_000_000_000 << 24) / time::ticks_per_second().max(1),
-        }
-    }
-}
-
-impl Platform for Machine {
-    fn now_ns(&self) -> u64 {
-        ((u128::from(time::ticks()) * u128::from(self.tick_ns)) >> 24) as u64
-    }
-
-    fn cycles(&self) -> u64 {
-        time::cycles()
-    }
-
-    fn interrupt(&mut self, function: FunctionId) {
-        // Functions beyond the guests' are idle ones and belong to nobody.
-        if let Some(guest) = guest::all().get(usize::from(function.get())) {
-            guest.raise_completion();
-        }
+/// Interrupts the guest of a function. Those beyond the guests' are idle and belong to nobody.
+fn raise(function: FunctionId) {
+    if let Some(guest) = guest::all().get(usize::from(function.get())) {
+        guest.raise_completion();
     }
 }
 
@@ -78,13 +54,12 @@ pub(crate) fn run() -> ! {
         .lock()
         .take()
         .expect("the boot core leaves it before this starts");
-    let mut machine = Machine::new();
     time::start_cycle_counter();
     // A round looks at one idle function, so a whole idle tour is as many rounds.
     let tour = engine.function_count as u32 + 1;
     let mut idle_rounds = 0;
     loop {
-        let progress = engine.firmware.round(&mut machine);
+        let progress = engine.firmware.round();
         if ENGINE_WANTED.load(Ordering::Relaxed) {
             look_at_guests(&mut engine);
         }
@@ -123,7 +98,7 @@ fn look_at_guests(engine: &mut Engine) {
 }
 
 /// One step of a function on its way from a guest or back to it.
-fn move_function(firmware: &mut Firmware<CpuEngine>, guest: &Guest, function: FunctionId) {
+fn move_function(firmware: &mut EngineCore, guest: &Guest, function: FunctionId) {
     let lifecycle = &guest.lifecycle;
     match lifecycle.function() {
         FunctionState::TakeBack => {
@@ -183,7 +158,7 @@ fn end_run() -> ! {
 /// # Panics
 /// If the firmware refuses a function: the scenario was checked.
 pub(crate) fn make(scenario: &Scenario, guests: &[Guest], seed: [u8; 32]) -> Engine {
-    let mut firmware = Firmware::new(CpuEngine::new(), seed);
+    let mut firmware = EngineCore::new(seed, raise);
     let mut functions = heapless::Vec::new();
     let mut function_bytes = 0;
     for (guest, its) in guests.iter().zip(&scenario.guests) {

@@ -1,0 +1,84 @@
+//! The firmware on its core: concrete, so that it is optimised apart from the image.
+//!
+//! `unimux-firmware` is generic over engine and platform, and generic code is compiled with the
+//! crate that names the types. The image is compiled for size; what a request passes through is
+//! not. So the types are named here. It decides nothing.
+//!
+//! This crate exists for bare metal only; on a host it is empty.
+#![cfg(target_os = "none")]
+#![no_std]
+#![forbid(unsafe_code)]
+
+use unimux_el2::time;
+use unimux_engine::cpu::CpuEngine;
+use unimux_firmware::{AddError, Firmware, FunctionConfig, FunctionId, Platform, Progress};
+
+/// The machine as the firmware asks for it.
+struct Machine {
+    /// Nanoseconds per tick, times 2^24.
+    tick_ns: u64,
+    raise: fn(FunctionId),
+}
+
+impl Platform for Machine {
+    fn now_ns(&self) -> u64 {
+        ((u128::from(time::ticks()) * u128::from(self.tick_ns)) >> 24) as u64
+    }
+
+    fn cycles(&self) -> u64 {
+        time::cycles()
+    }
+
+    fn interrupt(&mut self, function: FunctionId) {
+        (self.raise)(function);
+    }
+}
+
+/// The firmware, its engine and its machine.
+pub struct EngineCore {
+    firmware: Firmware<CpuEngine>,
+    machine: Machine,
+}
+
+impl EngineCore {
+    /// Firmware without functions. `raise` interrupts the guest of a function.
+    pub fn new(seed: [u8; 32], raise: fn(FunctionId)) -> Self {
+        Self {
+            firmware: Firmware::new(CpuEngine::new(), seed),
+            machine: Machine {
+                tick_ns: (1_000_000_000 << 24) / time::ticks_per_second().max(1),
+                raise,
+            },
+        }
+    }
+
+    /// See [`Firmware::add_function`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn add_function(&mut self, config: FunctionConfig) -> Result<FunctionId, AddError> {
+        self.firmware.add_function(config)
+    }
+
+    /// See [`Firmware::round`].
+    #[inline(never)]
+    pub fn round(&mut self) -> Progress {
+        self.firmware.round(&mut self.machine)
+    }
+
+    /// See [`Firmware::begin_take_back`].
+    pub fn begin_take_back(&mut self, id: FunctionId) {
+        self.firmware.begin_take_back(id);
+    }
+
+    /// See [`Firmware::is_free`].
+    #[must_use]
+    pub fn is_free(&self, id: FunctionId) -> bool {
+        self.firmware.is_free(id)
+    }
+
+    /// See [`Firmware::give`].
+    pub fn give(&mut self, id: FunctionId) -> bool {
+        self.firmware.give(id)
+    }
+}

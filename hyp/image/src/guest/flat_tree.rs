@@ -1,0 +1,122 @@
+//! Writes a flattened device tree (Devicetree Specification 0.4, chapter 5), front to back.
+//!
+//! A few hundred bytes of code, where a model of a tree with maps and names would be the largest
+//! part of the image. Nodes are closed in the order they were opened; properties of a node come
+//! before its children.
+
+use alloc::vec::Vec;
+
+const MAGIC: u32 = 0xd00d_feed;
+const VERSION: u32 = 17;
+const COMPATIBLE_VERSION: u32 = 16;
+
+const BEGIN_NODE: u32 = 1;
+const END_NODE: u32 = 2;
+const PROPERTY: u32 = 3;
+const END: u32 = 9;
+
+/// Ten words.
+const HEADER_BYTES: usize = 40;
+/// An empty memory reservation block: its terminator.
+const RESERVATION_BYTES: usize = 16;
+
+/// A tree being written.
+#[derive(Debug, Default)]
+pub(crate) struct FlatTree {
+    structure: Vec<u8>,
+    strings: Vec<u8>,
+}
+
+impl FlatTree {
+    /// Opens a node; the root's name is empty.
+    #[inline(never)]
+    pub(crate) fn begin(&mut self, name: &str) {
+        self.word(BEGIN_NODE);
+        self.structure.extend_from_slice(name.as_bytes());
+        self.structure.push(0);
+        self.pad();
+    }
+
+    /// Closes the node that was opened last.
+    pub(crate) fn end(&mut self) {
+        self.word(END_NODE);
+    }
+
+    /// A property of bytes.
+    #[inline(never)]
+    pub(crate) fn bytes(&mut self, name: &str, value: &[u8]) {
+        let name = self.string(name);
+        self.word(PROPERTY);
+        self.word(value.len() as u32);
+        self.word(name);
+        self.structure.extend_from_slice(value);
+        self.pad();
+    }
+
+    /// A property of 32-bit cells.
+    #[inline(never)]
+    pub(crate) fn cells(&mut self, name: &str, cells: &[u32]) {
+        let bytes: Vec<u8> = cells.iter().flat_map(|cell| cell.to_be_bytes()).collect();
+        self.bytes(name, &bytes);
+    }
+
+    /// A property of strings.
+    #[inline(never)]
+    pub(crate) fn texts(&mut self, name: &str, texts: &[&str]) {
+        let mut bytes = Vec::new();
+        for text in texts {
+            bytes.extend_from_slice(text.as_bytes());
+            bytes.push(0);
+        }
+        self.bytes(name, &bytes);
+    }
+
+    /// The tree, when every node is closed.
+    pub(crate) fn finish(mut self) -> Vec<u8> {
+        self.word(END);
+        let structure_at = HEADER_BYTES + RESERVATION_BYTES;
+        let strings_at = structure_at + self.structure.len();
+        let header = [
+            MAGIC,
+            (strings_at + self.strings.len()) as u32,
+            structure_at as u32,
+            strings_at as u32,
+            HEADER_BYTES as u32,
+            VERSION,
+            COMPATIBLE_VERSION,
+            // The boot core's `reg`.
+            0,
+            self.strings.len() as u32,
+            self.structure.len() as u32,
+        ];
+        let mut tree: Vec<u8> = header.iter().flat_map(|word| word.to_be_bytes()).collect();
+        tree.resize(structure_at, 0);
+        tree.append(&mut self.structure);
+        tree.append(&mut self.strings);
+        tree
+    }
+
+    /// The place of a name among the strings, which have each name once.
+    fn string(&mut self, name: &str) -> u32 {
+        let mut at = 0;
+        for known in self.strings.split_inclusive(|byte| *byte == 0) {
+            if known.strip_suffix(&[0]) == Some(name.as_bytes()) {
+                return at;
+            }
+            at += known.len() as u32;
+        }
+        self.strings.extend_from_slice(name.as_bytes());
+        self.strings.push(0);
+        at
+    }
+
+    fn word(&mut self, word: u32) {
+        self.structure.extend_from_slice(&word.to_be_bytes());
+    }
+
+    fn pad(&mut self) {
+        while !self.structure.len().is_multiple_of(4) {
+            self.structure.push(0);
+        }
+    }
+}
