@@ -194,7 +194,10 @@ impl<E: Engine> Firmware<E> {
         if self.leaving > 0 {
             self.finish_taking_back(platform);
         }
-        let commanded = self.command_slice(platform);
+        // A core that can only wait for the engine has time for commands.
+        let waits_for_engine = !worked && !self.flights.is_empty();
+        let data_waits = !self.schedule.is_empty() && !waits_for_engine;
+        let commanded = self.command_slice(data_waits, platform);
         self.watch.next_round();
         if worked || commanded {
             Progress::Busy
