@@ -83,6 +83,7 @@ fn by_copies_that_the_engine_still_has() {
     pair.a.qp.post_send(&request.signaled()).unwrap();
     pair.world.rounds(30);
     assert!(pair.world.engine().held() > 0);
+    assert_eq!(pair.b.device.nop(), Ok(()), "commands are served meanwhile");
     pair.b.device.set_timeout_ns(1_000_000);
     let region = pair.b.region;
     assert_eq!(
