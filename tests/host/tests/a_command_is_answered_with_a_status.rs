@@ -171,6 +171,35 @@ fn lengths_and_rights_that_make_no_sense() {
 }
 
 #[test]
+fn arguments_that_a_state_does_not_take() {
+    let (_world, mut node) = node();
+    let qp = u64::from(node.qp.handle());
+    let mut modify = |state: QpState, rest: u64, peer: u64| {
+        let first = qp | (state as u64) << 32 | rest;
+        let opcode = unimux_abi::command::Opcode::ModifyQp;
+        node.device.command(opcode, [first, peer, 0, 0, 0, 0, 0])
+    };
+    let wrong = CommandStatus::InvalidArgument;
+    assert_eq!(refused(modify(QpState::Init, 0, 1)), wrong, "a peer");
+    assert_eq!(
+        refused(modify(QpState::Init, 8 << 48, 0)),
+        wrong,
+        "eight retries"
+    );
+    assert_eq!(
+        refused(modify(QpState::Init, 1 << 56, 0)),
+        wrong,
+        "a reserved byte"
+    );
+    assert_eq!(
+        refused(modify(QpState::Init, 0x10 << 40, 0)),
+        wrong,
+        "an unknown right"
+    );
+    modify(QpState::Init, 0, 0).unwrap();
+}
+
+#[test]
 fn peers_that_do_not_exist_or_are_of_another_partition() {
     let world = World::default();
     let mut pair = Pair::in_world(&world, Shape::default());

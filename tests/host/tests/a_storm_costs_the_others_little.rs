@@ -86,6 +86,30 @@ fn of_commands() {
     );
 }
 
+/// Time without commands does not add up to a burst of them later.
+#[test]
+fn of_commands_after_a_long_calm() {
+    let (world, mut pair, _guest, mut attacker, id) = world_with_attacker();
+    for _ in 0..10 {
+        rounds_under(&world, &mut pair, |_| ());
+    }
+    let before = world.counter(id, Counter::Commands);
+    for _ in 0..32 {
+        attacker.post([2 << 8, 0, 0, 0, 0, 0, 0, 0]);
+    }
+    let storm = rounds_under(&world, &mut pair, |_| {
+        while attacker.take().is_some() {
+            attacker.post([2 << 8, 0, 0, 0, 0, 0, 0, 0]);
+        }
+        attacker.ring();
+    });
+    let commands = world.counter(id, Counter::Commands) - before;
+    assert!(
+        commands * 8 <= storm,
+        "{commands} commands in {storm} rounds"
+    );
+}
+
 #[test]
 fn the_storming_guest_itself_is_still_served_when_it_has_work() {
     let mut pair = Pair::default();
