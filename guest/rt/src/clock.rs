@@ -3,7 +3,7 @@
     unsafe_code,
     reason = "no crate here has the cycle counter's registers"
 )]
-// UNSAFETY: three system registers of the PMU, by MRS and MSR.
+// UNSAFETY: four system registers of the PMU, by MRS and MSR.
 
 use core::arch::asm;
 
@@ -42,7 +42,7 @@ pub fn now_ns() -> u64 {
     ticks_to_ns(ticks())
 }
 
-/// Cycles that this vCPU's core has run: PMCCNTR_EL0. Under QEMU's `-icount shift=0` one cycle is
+/// Cycles that this vCPU's core has run, those at EL2 for this guest included: PMCCNTR_EL0. Under QEMU's `-icount shift=0` one cycle is
 /// one instruction of the whole machine.
 pub fn cycles() -> u64 {
     let cycles;
@@ -54,13 +54,16 @@ pub fn cycles() -> u64 {
     cycles
 }
 
-/// Lets the cycle counter of this core run: PMCR_EL0.{E, LC} and PMCNTENSET_EL0.C (Arm ARM, D19.5).
+/// Lets the cycle counter of this core run: PMCR_EL0.{E, LC}, PMCNTENSET_EL0.C, and at EL2 too:
+/// PMCCFILTR_EL0.NSH (Arm ARM, D19.5).
 pub(crate) fn start_cycle_counter() {
-    // SAFETY: both registers control counters only, and nothing else in the guest uses the PMU.
+    // SAFETY: these registers control counters only, and nothing else in the guest uses the PMU.
     unsafe {
         asm!(
+            "msr pmccfiltr_el0, {el2_too}",
             "msr pmcntenset_el0, {cycle_counter}",
             "msr pmcr_el0, {enable_long}",
+            el2_too = in(reg) 1_u64 << 27,
             cycle_counter = in(reg) 1_u64 << 31,
             enable_long = in(reg) 1_u64 | 1 << 6,
             options(nomem, nostack, preserves_flags),
