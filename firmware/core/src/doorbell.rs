@@ -5,10 +5,13 @@
 //!
 //! *Idle functions cost nothing.* A round looks at the ring word of one of them, whichever is
 //! next, however many there are. A function that had work lately is not idle: its send queues are
-//! looked at directly, without a ring, for some turns after they ran dry.
+//! looked at directly, without a ring, for some turns after they ran dry, as long as no other
+//! function has work.
 //!
-//! *Empty rings are believed less and less.* A guest that rings without work is looked at ever
-//! more rarely, until it has work again: a storm costs others a load and a compare a round.
+//! *Empty rings are believed less and less.* While others have work, the queues of a guest that
+//! rings without work are looked at ever more rarely, until they have some again: a storm costs
+//! others a load and a compare a round. Rings for commands count as empty, too; commands themselves are looked for at
+//! every ring, within their own share of the time.
 
 use core::sync::atomic::Ordering;
 
@@ -37,8 +40,10 @@ const DISBELIEF_DOUBLINGS: u32 = 4;
 /// What the firmware knows of where a function's work may be.
 #[derive(Debug, Default)]
 pub(crate) struct Attention {
-    /// The ring word when it was looked at last.
+    /// The ring word when queues were looked at for it last.
     ring_seen: u64,
+    /// The ring word when commands were looked at for it last.
+    ring_seen_for_commands: u64,
     /// Queue pairs whose send queue, or flushing, the firmware serves; a bit for each.
     pub(crate) served: u64,
     /// Of those, the ones worth a look in this pass.
@@ -97,8 +102,8 @@ impl Attention {
         self.waiting &= others;
     }
 
-    /// The function had work of some kind: its rings mean something.
-    pub(crate) const fn found_work(&mut self) {
+    /// The function's queues had work: its rings mean something.
+    const fn found_work(&mut self) {
         self.empty_turns = 0;
         self.rang_since_work = false;
         self.empty_rings = 0;
@@ -116,21 +121,29 @@ impl Attention {
     }
 
     /// Nothing is hot any more and the guest has not rung. Whether to go on looking.
-    pub(crate) const fn linger(&mut self, round: u64) -> bool {
+    pub(crate) const fn linger(&mut self) -> bool {
         self.empty_turns = self.empty_turns.saturating_add(1);
-        if self.empty_turns > LINGER_TURNS || self.warm == 0 || round < self.believed_from {
-            self.warm = 0;
-            self.recent = 0;
+        if self.empty_turns > LINGER_TURNS || self.warm == 0 {
             return false;
         }
         self.hot = self.warm & self.served;
         true
     }
 
-    /// Takes note of a ring word. Whether it is news.
-    fn hear(&mut self, ring: u64, round: u64) -> Heard {
-        if ring == self.ring_seen || round < self.believed_from {
+    /// Looks at no queue until the guest rings.
+    pub(crate) const fn rest(&mut self) {
+        self.warm = 0;
+        self.recent = 0;
+        self.empty_turns = 0;
+    }
+
+    /// Takes note of a ring word. A ring is doubted only while others have work.
+    fn hear(&mut self, ring: u64, round: u64, others_have_work: bool) -> Heard {
+        if ring == self.ring_seen {
             return Heard::Nothing;
+        }
+        if others_have_work && round < self.believed_from {
+            return Heard::Doubtful;
         }
         self.ring_seen = ring;
         if !self.rang_since_work {
@@ -148,8 +161,10 @@ impl Attention {
 /// What a look at a ring word told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Heard {
-    /// Nothing new, or nothing that is believed.
+    /// Nothing new.
     Nothing,
+    /// The guest rang, and is not believed yet.
+    Doubtful,
     /// The guest rang.
     Ring,
     /// The guest rang, and the ring before led to no work.
@@ -160,9 +175,11 @@ enum Heard {
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
     /// Functions with a guest; a bit for each.
-    listening: u128,
+    listening: u64,
+    /// Of those, the ones with a ring that is not believed yet.
+    doubtful: u64,
     /// Functions with queue pairs that wait for time to pass.
-    waiting: u128,
+    waiting: u64,
     last_idle: u32,
     last_waiting: u32,
     round: u64,
@@ -173,13 +190,9 @@ impl Watch {
         self.round += 1;
     }
 
-    /// How many rounds there were.
-    pub(crate) const fn round(&self) -> u64 {
-        self.round
-    }
-
-    pub(crate) const fn has_waiting(&self) -> bool {
-        self.waiting != 0
+    /// Whether there is something to look at that only time, or rounds, can bring.
+    pub(crate) const fn is_expectant(&self) -> bool {
+        self.waiting | self.doubtful != 0
     }
 
     pub(crate) const fn set_waiting(&mut self, function: usize) {
@@ -199,25 +212,28 @@ impl Watch {
 }
 
 /// The lowest set bit above `last`, or else the lowest one.
-pub(crate) const fn next_in_rotation(bits: u128, last: u32) -> Option<u32> {
+pub(crate) const fn next_in_rotation(bits: u64, last: u32) -> Option<u32> {
     if bits == 0 {
         return None;
     }
-    let after = (last + 1) & 127;
-    Some((bits.rotate_right(after).trailing_zeros() + after) & 127)
+    let after = (last + 1) & 63;
+    Some((bits.rotate_right(after).trailing_zeros() + after) & 63)
 }
 
 impl<E: Engine> Firmware<E> {
     /// Begins to look at a function's ring word. What it holds now is not a ring.
     pub(crate) fn listen_to(&mut self, index: usize) {
         let function = &mut self.functions[index];
-        function.attention.ring_seen = function.ring.load(Ordering::Acquire);
+        let ring = function.ring.load(Ordering::Acquire);
+        function.attention.ring_seen = ring;
+        function.attention.ring_seen_for_commands = ring;
         self.watch.listening |= 1 << index;
     }
 
     /// Looks at a function no more.
     pub(crate) fn turn_away_from(&mut self, index: usize) {
         self.watch.listening &= !(1 << index);
+        self.watch.doubtful &= !(1 << index);
         self.watch.clear_waiting(index);
         self.control.forget(index);
         self.schedule.sleep(index);
@@ -237,12 +253,24 @@ impl<E: Engine> Firmware<E> {
         let function = &mut self.functions[index];
         // Acquire: the guest filled its queues before it rang, and they are read after this.
         let ring = function.ring.load(Ordering::Acquire);
-        match function.attention.hear(ring, self.watch.round) {
+        if ring != function.attention.ring_seen_for_commands {
+            function.attention.ring_seen_for_commands = ring;
+            self.control.look_at(index);
+        }
+        let others_have_work = !self.schedule.is_alone(index);
+        let heard = function
+            .attention
+            .hear(ring, self.watch.round, others_have_work);
+        match heard {
             Heard::Nothing => return,
+            Heard::Doubtful => {
+                self.watch.doubtful |= 1 << index;
+                return;
+            }
             Heard::Ring => {}
             Heard::RingAfterNothing => function.count(Counter::EmptyRings, 1),
         }
-        self.control.look_at(index);
+        self.watch.doubtful &= !(1 << index);
         if function.serving == Serving::Attached && function.attention.served != 0 {
             function.attention.heat(u64::MAX);
             self.schedule.wake(index);
@@ -256,13 +284,13 @@ mod tests {
 
     #[test]
     fn rotation_visits_every_bit_in_turn() {
-        let bits = 1 << 0 | 1 << 5 | 1 << 127;
+        let bits = 1 << 0 | 1 << 5 | 1 << 63;
         let mut last = 0;
         let visited: [u32; 6] = core::array::from_fn(|_| {
             last = next_in_rotation(bits, last).unwrap();
             last
         });
-        assert_eq!(visited, [5, 127, 0, 5, 127, 0]);
+        assert_eq!(visited, [5, 63, 0, 5, 63, 0]);
         assert_eq!(next_in_rotation(0, 3), None);
     }
 
@@ -288,7 +316,7 @@ mod tests {
         let mut attention = Attention::default();
         let mut heard = 0;
         for round in 0..100_000 {
-            heard += u32::from(attention.hear(round + 1, round) != Heard::Nothing);
+            heard += u32::from(attention.hear(round + 1, round, true) != Heard::Doubtful);
         }
         assert!(
             (100..200).contains(&heard),
@@ -296,7 +324,7 @@ mod tests {
         );
         attention.found_work();
         assert_eq!(
-            attention.hear(7, 100_000),
+            attention.hear(7, 100_000, true),
             Heard::Ring,
             "work makes rings believed again"
         );
@@ -311,7 +339,7 @@ mod tests {
         attention.heat(1);
         attention.had_work(0);
         attention.had_none(0);
-        let turns = (0..100).take_while(|_| attention.linger(0)).count();
+        let turns = (0..100).take_while(|_| attention.linger()).count();
         assert_eq!(turns, usize::from(LINGER_TURNS));
     }
 }

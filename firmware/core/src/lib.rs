@@ -64,7 +64,7 @@ use object::{Function, Keys, Request};
 pub use object::{FunctionConfig, FunctionId, Quota};
 use schedule::Schedule;
 
-/// Functions that one firmware can serve.
+/// Functions that one firmware can serve: a bit for each in one word.
 pub const MAX_FUNCTIONS: usize = schedule::MAX_FUNCTIONS;
 /// Queue pairs that one function can have: its attention is a word with a bit for each.
 pub const MAX_QPS: u16 = 64;
@@ -235,7 +235,7 @@ impl<E: Engine> Firmware<E> {
     fn is_quiet(&self) -> bool {
         self.flights.is_empty()
             && self.schedule.is_empty()
-            && !self.watch.has_waiting()
+            && !self.watch.is_expectant()
             && !self.control.has_work()
             && self.leaving == 0
     }

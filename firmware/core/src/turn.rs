@@ -51,8 +51,13 @@ impl<E: Engine> Firmware<E> {
         }
         self.look_at_ring(index);
         let attention = &mut self.functions[index].attention;
-        if attention.next_hot().is_none() && !attention.linger(self.watch.round()) {
-            self.schedule.sleep(index);
+        if attention.next_hot().is_none() {
+            // Looking on costs nobody anything only while nobody else has work.
+            let looks_on = self.schedule.is_alone(index) && attention.linger();
+            if !looks_on {
+                attention.rest();
+                self.schedule.sleep(index);
+            }
         }
         false
     }

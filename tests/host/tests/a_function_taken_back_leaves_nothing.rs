@@ -75,7 +75,7 @@ fn ten_thousand_times() {
     let in_use = world.in_use(id_a);
     let held = world.counter(id_a, Counter::HeldBytes);
     // The engine's queue of held copies has its full length once.
-    for step in 0..20 {
+    for step in 0..200 {
         turn(&world, (&guest_a, id_a), &mut a, &mut b, step);
     }
     let before = allocations();

@@ -33,7 +33,7 @@ const BALANCE_LIMIT: i64 = 20_000;
 /// Which functions may have commands, and how much time there is for them.
 #[derive(Debug, Default)]
 pub(crate) struct ControlBudget {
-    functions: u128,
+    functions: u64,
     last: u32,
     balance_cycles: i64,
 }
@@ -111,11 +111,7 @@ fn handle(argument: u64) -> Result<u16, Status> {
 impl<E: Engine> Firmware<E> {
     /// One slice of one command of one function, if there is one and time for it. Whether there
     /// was work.
-    pub(crate) fn command_slice(
-        &mut self,
-        data_waits: bool,
-        platform: &mut impl Platform,
-    ) -> bool {
+    pub(crate) fn command_slice(&mut self, data_waits: bool, platform: &mut impl Platform) -> bool {
         if !self.control.has_work() {
             return false;
         }
@@ -139,7 +135,6 @@ impl<E: Engine> Firmware<E> {
             self.control.spend(cycles);
         }
         if worked {
-            self.functions[index].attention.found_work();
             self.functions[index].count(Counter::BusyCycles, cycles);
             self.busy_cycles = self.busy_cycles.wrapping_add(cycles);
         }
