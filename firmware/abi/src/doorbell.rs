@@ -10,9 +10,13 @@ pub const PAGE_BYTES: u64 = 4096;
 /// Offset of the *ring* word: 64 bits, stored whole.
 ///
 /// Any value that differs from the last one asks the firmware to look at the function: at its
-/// control page if it is not attached, at its command ring, at its send queues. The value itself
-/// means nothing; [`ring_value`] makes one that never repeats.
+/// control page if it is not attached, at its command ring, at its send queues. [`ring_value`]
+/// makes a value that never repeats; its source is a hint where to look first, no more: one ring
+/// may hide another that the firmware has not seen, so it looks everywhere in the end.
 pub const RING: u64 = 0x000;
+
+/// The source of a ring for attaching or for the command ring. Queues have other sources.
+pub const SOURCE_COMMANDS: u32 = 0;
 
 /// Offset of the *control* word: the IPA of the control page, stored before ringing to attach.
 pub const CONTROL: u64 = 0x008;

@@ -10,8 +10,8 @@
 //!
 //! *Empty rings are believed less and less.* While others have work, the queues of a guest that
 //! rings without work are looked at ever more rarely, until they have some again: a storm costs
-//! others a load and a compare a round. Rings for commands count as empty, too; commands themselves are looked for at
-//! every ring, within their own share of the time.
+//! others a load and a compare in some rounds. Rings for commands count as empty, too; commands are looked for within
+//! their own share of the time.
 
 use core::sync::atomic::Ordering;
 
@@ -42,8 +42,8 @@ const DISBELIEF_DOUBLINGS: u32 = 4;
 pub(crate) struct Attention {
     /// The ring word when queues were looked at for it last.
     ring_seen: u64,
-    /// The ring word when commands were looked at for it last.
-    ring_seen_for_commands: u64,
+    /// The ring word that was seen last, whether it was believed or not.
+    ring_noticed: u64,
     /// Queue pairs whose send queue, or flushing, the firmware serves; a bit for each.
     pub(crate) served: u64,
     /// Of those, the ones worth a look in this pass.
@@ -178,6 +178,8 @@ pub(crate) struct Watch {
     listening: u64,
     /// Of those, the ones with a ring that is not believed yet.
     doubtful: u64,
+    /// Of those, the ones that rang for queues, which may have hidden a ring for commands.
+    hiding: u64,
     /// Functions with queue pairs that wait for time to pass.
     waiting: u64,
     last_idle: u32,
@@ -192,7 +194,7 @@ impl Watch {
 
     /// Whether there is something to look at that only time, or rounds, can bring.
     pub(crate) const fn is_expectant(&self) -> bool {
-        self.waiting | self.doubtful != 0
+        self.waiting | self.doubtful | self.hiding != 0
     }
 
     pub(crate) const fn set_waiting(&mut self, function: usize) {
@@ -226,7 +228,7 @@ impl<E: Engine> Firmware<E> {
         let function = &mut self.functions[index];
         let ring = function.ring.load(Ordering::Acquire);
         function.attention.ring_seen = ring;
-        function.attention.ring_seen_for_commands = ring;
+        function.attention.ring_noticed = ring;
         self.watch.listening |= 1 << index;
     }
 
@@ -234,17 +236,30 @@ impl<E: Engine> Firmware<E> {
     pub(crate) fn turn_away_from(&mut self, index: usize) {
         self.watch.listening &= !(1 << index);
         self.watch.doubtful &= !(1 << index);
+        self.watch.hiding &= !(1 << index);
         self.watch.clear_waiting(index);
         self.control.forget(index);
         self.schedule.sleep(index);
     }
 
-    /// Looks at the ring word of one function that has no work, whichever is next.
+    /// Looks at the ring word of one function that has no work, whichever is next. While others
+    /// have work, one whose rings are doubted is passed over but for some rounds.
     pub(crate) fn look_at_an_idle_function(&mut self) {
-        let idle = self.watch.listening & !self.schedule.runnable();
+        let mut idle = self.watch.listening & !self.schedule.runnable();
+        if !self.schedule.is_empty() && self.watch.round % DISBELIEF_ROUNDS != 0 {
+            idle &= !self.watch.doubtful;
+        }
         if let Some(index) = next_in_rotation(idle, self.watch.last_idle) {
             self.watch.last_idle = index;
             self.look_at_ring(index as usize);
+        }
+    }
+
+    /// Looks for commands whose ring may have been hidden by a later one for queues.
+    pub(crate) fn look_for_hidden_commands(&mut self, index: usize) {
+        if self.watch.hiding & 1 << index != 0 {
+            self.watch.hiding &= !(1 << index);
+            self.control.look_at(index);
         }
     }
 
@@ -253,14 +268,21 @@ impl<E: Engine> Firmware<E> {
         let function = &mut self.functions[index];
         // Acquire: the guest filled its queues before it rang, and they are read after this.
         let ring = function.ring.load(Ordering::Acquire);
-        if ring != function.attention.ring_seen_for_commands {
-            function.attention.ring_seen_for_commands = ring;
-            self.control.look_at(index);
+        let attention = &mut function.attention;
+        if ring != attention.ring_noticed {
+            attention.ring_noticed = ring;
+            if rings_for_commands(ring) {
+                self.control.look_at(index);
+            } else {
+                self.look_for_hidden_commands(index);
+                self.watch.hiding |= 1 << index;
+            }
+        } else if !self.schedule.is_runnable(index) {
+            self.look_for_hidden_commands(index);
         }
         let others_have_work = !self.schedule.is_alone(index);
-        let heard = function
-            .attention
-            .hear(ring, self.watch.round, others_have_work);
+        let attention = &mut self.functions[index].attention;
+        let heard = attention.hear(ring, self.watch.round, others_have_work);
         match heard {
             Heard::Nothing => return,
             Heard::Doubtful => {
@@ -268,14 +290,20 @@ impl<E: Engine> Firmware<E> {
                 return;
             }
             Heard::Ring => {}
-            Heard::RingAfterNothing => function.count(Counter::EmptyRings, 1),
+            Heard::RingAfterNothing => self.functions[index].count(Counter::EmptyRings, 1),
         }
+        let function = &mut self.functions[index];
         self.watch.doubtful &= !(1 << index);
         if function.serving == Serving::Attached && function.attention.served != 0 {
             function.attention.heat(u64::MAX);
             self.schedule.wake(index);
         }
     }
+}
+
+/// Whether a ring is for the command ring, as far as the guest says.
+const fn rings_for_commands(ring: u64) -> bool {
+    ring >> 32 == unimux_abi::doorbell::SOURCE_COMMANDS as u64
 }
 
 #[cfg(test)]
