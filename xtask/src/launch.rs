@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -157,7 +158,9 @@ impl Order<'_> {
         let dumpdtb = format!("{},dumpdtb={}", machine.machine, dumped.display());
         dump.extend(["-M".to_owned(), dumpdtb]);
         let limit = Some(Duration::from_secs(30));
-        let (end, said) = qemu::run(qemu::command(&machine.binary, &dump), limit, |_| {})?;
+        let (end, said) = qemu::run(qemu::command(&machine.binary, &dump), limit, |_| {
+            ControlFlow::Continue(())
+        })?;
         if end != End::Exit(0) {
             bail!(
                 "QEMU did not give its device tree ({end:?}): {}",
@@ -196,14 +199,45 @@ impl Order<'_> {
         limit: Option<Duration>,
         mut each: impl FnMut(Line),
     ) -> Result<Outcome> {
+        self.run_until(limit, |line| {
+            each(line);
+            ControlFlow::Continue(())
+        })
+    }
+
+    /// The same, until a line asks to stop.
+    pub(crate) fn run_while(
+        &self,
+        limit: Duration,
+        each: impl FnMut(Line) -> ControlFlow<()>,
+    ) -> Result<Outcome> {
+        self.run_until(Some(limit), each)
+    }
+
+    fn run_until(
+        &self,
+        limit: Option<Duration>,
+        mut each: impl FnMut(Line) -> ControlFlow<()>,
+    ) -> Result<Outcome> {
         let machine = self.kit.board.machine()?;
         let mut arguments = self.arguments()?;
         arguments.extend(["-serial", "stdio"].map(str::to_owned));
         let table = log_table(&self.kit.unimux)?;
         let mut console = Console::new(table.as_ref(), self.scenario.guests.len());
         let command = qemu::command(&machine.binary, &arguments);
-        let (end, said) = qemu::run(command, limit, |bytes| console.push(bytes, &mut each))?;
-        console.finish(&mut each);
+        let (end, said) = qemu::run(command, limit, |bytes| {
+            let mut flow = ControlFlow::Continue(());
+            console.push(bytes, |line| {
+                // The lines that came with the one that stops are shown as well.
+                if each(line).is_break() {
+                    flow = ControlFlow::Break(());
+                }
+            });
+            flow
+        })?;
+        console.finish(|line| {
+            let _ = each(line);
+        });
         Ok(Outcome { end, said })
     }
 }
@@ -247,6 +281,9 @@ impl Outcome {
                  hangs: `cargo xtask gdb`",
                 limit.as_secs()
             ),
+            End::Stopped => "the run was stopped, as a guest failed: the last lines above say \
+                             which and why"
+                .into(),
             End::Killed(how) => format!("QEMU was killed ({how})"),
         };
         Some(if said.is_empty() {
@@ -261,7 +298,7 @@ impl Outcome {
         match self.end {
             End::Exit(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
             End::TimedOut(_) => ExitCode::from(124),
-            End::Killed(_) => ExitCode::FAILURE,
+            End::Stopped | End::Killed(_) => ExitCode::FAILURE,
         }
     }
 }

@@ -142,6 +142,46 @@ impl Measured {
         }
     }
 
+    /// Takes the numbers and points of another boot.
+    pub(crate) fn add(&mut self, other: Self) {
+        for (name, (value, unit)) in other.values {
+            self.set(&name, value, &unit);
+        }
+        self.twice.extend(other.twice);
+        for (name, points) in other.series {
+            self.series.entry(name).or_default().extend(points);
+        }
+    }
+
+    /// What is promised of the numbers that are there and does not hold, in words.
+    pub(crate) fn broken(&self) -> Vec<String> {
+        self.judged()
+            .filter(|(promise, value)| !promise.limit.holds(*value))
+            .map(|(promise, value)| {
+                let limit = promise.limit.text();
+                format!("{} {} is not {limit}", promise.metric, number(value))
+            })
+            .collect()
+    }
+
+    /// By how much the numbers that are there miss their limits, relative to these, all together.
+    pub(crate) fn excess(&self) -> f64 {
+        self.judged()
+            .map(|(promise, value)| match promise.limit {
+                Limit::AtMost(limit) => (value / limit - 1.0).max(0.0),
+                Limit::AtLeast(limit) => (limit / value - 1.0).max(0.0),
+                Limit::Shown => 0.0,
+            })
+            .sum()
+    }
+
+    fn judged(&self) -> impl Iterator<Item = (Promise, f64)> {
+        let value = |name: &str| self.values.get(name).map(|(value, _)| *value);
+        PROMISES
+            .into_iter()
+            .filter_map(move |promise| Some((promise, value(promise.metric)?)))
+    }
+
     /// What a request costs with these functions relative to `few` of them: the greatest ratio of
     /// any of the costs that both have. `None` if one has none.
     pub(crate) fn cost_ratio(&self, few: &Self) -> Option<f64> {
@@ -297,6 +337,34 @@ mod tests {
             (&json!(0.9), &json!(0.9), &json!(true))
         );
         assert_eq!(row["unit"], "ratio");
+    }
+
+    #[test]
+    fn boots_are_compared_by_what_they_miss() {
+        let boot = |latency: &str, copy: &str| {
+            let mut measured = Measured::default();
+            for (name, value) in [
+                ("write_8b_latency_vs_relay", latency),
+                ("write_1mib_vs_copy", copy),
+                ("relay_ns", "9"),
+            ] {
+                say(&mut measured, &format!("metric {name} {value} x"));
+            }
+            measured
+        };
+        let [good, bad, worse] = [boot("3", "0.9"), boot("3.3", "1"), boot("3", "0.6")];
+        assert!(good.broken().is_empty() && good.excess() == 0.0);
+        assert_eq!(
+            bad.broken(),
+            ["write_8b_latency_vs_relay 3.3000 is not ≤ 3"]
+        );
+        assert!(bad.excess() > 0.0 && bad.excess() < worse.excess());
+
+        let mut both = Measured::default();
+        both.add(good);
+        both.add(boot("2", "1"));
+        let report = both.report().to_json();
+        assert_eq!(row(&report, "write_1mib_vs_copy")["ok"], json!(false));
     }
 
     #[test]

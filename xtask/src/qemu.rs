@@ -5,6 +5,7 @@
 //! here and holds even for `kill -9` of xtask.
 
 use std::io::Read;
+use std::ops::ControlFlow;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
@@ -19,6 +20,8 @@ pub(crate) enum End {
     Exit(i32),
     /// The time limit did.
     TimedOut(Duration),
+    /// The caller did.
+    Stopped,
     /// Something else did: a signal.
     Killed(String),
 }
@@ -51,12 +54,12 @@ impl Drop for Qemu {
     }
 }
 
-/// Runs a command until it ends or `limit` is over; gives its output to `each` as it comes. Returns
-/// how it ended and what it said on standard error.
+/// Runs a command until it ends, `limit` is over, or `each`, which is given its output as it comes,
+/// breaks off. Returns how it ended and what it said on standard error.
 pub(crate) fn run(
     mut command: Command,
     limit: Option<Duration>,
-    mut each: impl FnMut(&[u8]),
+    mut each: impl FnMut(&[u8]) -> ControlFlow<()>,
 ) -> Result<(End, String)> {
     command
         .stdin(Stdio::null())
@@ -90,7 +93,11 @@ pub(crate) fn run(
             deadline.saturating_duration_since(Instant::now())
         });
         match receive.recv_timeout(left) {
-            Ok(bytes) => each(&bytes),
+            Ok(bytes) => {
+                if each(&bytes).is_break() {
+                    break End::Stopped;
+                }
+            }
             Err(RecvTimeoutError::Disconnected) => break ended(&mut qemu.0)?,
             Err(RecvTimeoutError::Timeout) => {
                 if let Some(limit) = limit {
@@ -139,7 +146,8 @@ mod tests {
     fn run_shell(script: &str, limit: Duration) -> (End, String, String) {
         let mut output = Vec::new();
         let (end, errors) = run(shell(script), Some(limit), |bytes| {
-            output.extend_from_slice(bytes)
+            output.extend_from_slice(bytes);
+            ControlFlow::Continue(())
         })
         .unwrap();
         (end, String::from_utf8(output).unwrap(), errors)
@@ -167,8 +175,21 @@ mod tests {
     #[test]
     fn a_program_that_never_stops_talking_is_stopped_too() {
         let limit = Duration::from_millis(200);
-        let (end, _) = run(shell("exec yes"), Some(limit), |_| {}).unwrap();
+        let (end, _) = run(
+            shell("exec yes"),
+            Some(limit),
+            |_| ControlFlow::Continue(()),
+        )
+        .unwrap();
         assert_eq!(end, End::TimedOut(limit));
+    }
+
+    #[test]
+    fn the_caller_can_break_off() {
+        let limit = Some(Duration::from_secs(20));
+        let talk = shell("echo enough; exec sleep 60");
+        let (end, _) = run(talk, limit, |_| ControlFlow::Break(())).unwrap();
+        assert_eq!(end, End::Stopped);
     }
 
     #[test]
@@ -179,7 +200,10 @@ mod tests {
 
     #[test]
     fn a_missing_program_is_an_error_that_says_what_to_do() {
-        let error = run(Command::new("/no/such/program"), None, |_| {}).unwrap_err();
+        let error = run(Command::new("/no/such/program"), None, |_| {
+            ControlFlow::Continue(())
+        })
+        .unwrap_err();
         assert!(format!("{error:#}").contains("doctor"), "{error:#}");
     }
 }

@@ -1,68 +1,65 @@
-//! WRITE and READ of 1 MiB, beside the engine core's plain copy of as many bytes.
+//! WRITE and READ of every size up to 1 MiB, beside the engine core's plain copy of as many bytes.
 //!
 //! The copy is the engine core's own loop over the same source; its destination is this guest's
-//! buffer and not the helper's, which a hypercall of this guest cannot name.
+//! buffer and not the helper's, which a hypercall of this guest cannot name. The engine core times
+//! it, without the way to it and back; a request is timed from post to completion, with them.
 
 use unimux_driver::SendWr;
-use unimux_guest_rt::{clock, hypercall};
+use unimux_guest_rt::hypercall;
 use unimux_programs::failure::Failure;
 
 use crate::bench::{Bench, MIB};
 use crate::latency::refused;
 use crate::output::{metric, ratio, sample};
+use crate::sampling::{Batches, ROUNDS, together};
 
-const REPETITIONS: u64 = 16;
+/// Bytes of a batch, unless it would be more than [`REQUESTS_MAX`] requests.
+const BATCH_BYTES: u32 = 64 << 10;
+const REQUESTS_MAX: u32 = 32;
 
+/// Every power of two from 8 bytes on, one request at a time.
 pub(crate) fn measure(bench: &mut Bench) -> Result<(), Failure> {
-    let (mut copies, mut writes, mut reads) = (0, 0, 0);
-    let remote = bench.helpers[0].remote;
-    let segment = bench.region.segment(0, MIB);
-    let source = bench.buffer.ipa();
-    let destination = source + u64::from(MIB);
-    for _ in 0..REPETITIONS {
-        let copy = refused(hypercall::baseline_copy(destination, source, MIB.into()))?;
-        copies += copy.cycles;
-        writes += cycles_of(bench, &SendWr::write(segment, remote))?;
-        reads += cycles_of(bench, &SendWr::read(segment, remote))?;
-    }
-    metric("write_1mib_vs_copy", ratio(copies, writes), "ratio");
-    metric("read_1mib_vs_copy", ratio(copies, reads), "ratio");
-    by_size(bench)
-}
-
-fn cycles_of(bench: &mut Bench, request: &SendWr) -> Result<u64, Failure> {
-    let helper = &mut bench.helpers[0];
-    let began = clock::cycles();
-    helper.qp.post_send(&request.signaled())?;
-    helper.spin()?;
-    Ok(clock::cycles() - began)
-}
-
-/// Every power of two from 8 bytes to 1 MiB, one request at a time.
-fn by_size(bench: &mut Bench) -> Result<(), Failure> {
-    let remote = bench.helpers[0].remote;
-    let source = bench.buffer.ipa();
     let mut len_bytes = 8;
     while len_bytes <= MIB {
-        let (mut copies, mut writes, mut reads) = (0, 0, 0);
-        let segment = bench.region.segment(0, len_bytes);
-        for _ in 0..REPETITIONS {
-            let destination = source + u64::from(MIB);
-            copies += refused(hypercall::baseline_copy(
-                destination,
-                source,
-                len_bytes.into(),
-            ))?
-            .cycles;
-            writes += cycles_of(bench, &SendWr::write(segment, remote))?;
-            reads += cycles_of(bench, &SendWr::read(segment, remote))?;
+        let count = (BATCH_BYTES / len_bytes).clamp(1, REQUESTS_MAX).into();
+        let [copy, write, read] = batches_ns(bench, len_bytes, count)?;
+        // Bytes per microsecond are MB/s.
+        let rate = |ns: u64| u64::from(len_bytes) * count * 1000 / ns.max(1);
+        sample("bandwidth_copy", len_bytes, rate(copy));
+        sample("bandwidth_write", len_bytes, rate(write));
+        sample("bandwidth_read", len_bytes, rate(read));
+        if len_bytes == MIB {
+            metric("write_1mib_vs_copy", ratio(copy, write), "ratio");
+            metric("read_1mib_vs_copy", ratio(copy, read), "ratio");
+            metric("copy_1mib_mb_per_s", rate(copy), "MB/s");
         }
-        // One cycle is one nanosecond under QEMU, and bytes per microsecond are MB/s.
-        let rate = |cycles: u64| u64::from(len_bytes) * REPETITIONS * 1000 / cycles.max(1);
-        sample("bandwidth_copy", len_bytes, rate(copies));
-        sample("bandwidth_write", len_bytes, rate(writes));
-        sample("bandwidth_read", len_bytes, rate(reads));
         len_bytes *= 2;
     }
     Ok(())
+}
+
+/// How long `count` copies, WRITEs and READs take: the median of their batches.
+fn batches_ns(bench: &mut Bench, len_bytes: u32, count: u64) -> Result<[u64; 3], Failure> {
+    let helper = &mut bench.helpers[0];
+    let segment = bench.region.segment(0, len_bytes);
+    let write = SendWr::write(segment, helper.remote).signaled();
+    let read = SendWr::read(segment, helper.remote).signaled();
+    let source = bench.buffer.ipa();
+    let destination = source + u64::from(MIB);
+    let [mut copies, mut writes, mut reads] = [const { Batches::new() }; 3];
+    for _ in 0..ROUNDS {
+        let mut ticks = 0;
+        for _ in 0..count {
+            let copy = hypercall::baseline_copy(destination, source, len_bytes.into());
+            ticks += refused(copy)?.ticks;
+        }
+        copies.add(ticks);
+        for (batches, request) in [(&mut writes, &write), (&mut reads, &read)] {
+            batches.add(together(count, || {
+                helper.qp.post_send(request)?;
+                helper.spin().map(drop)
+            })?);
+        }
+    }
+    Ok([copies, writes, reads].map(|mut it| it.median_ns()))
 }

@@ -63,10 +63,15 @@ impl Bench {
         Ok(self.session.device.query_counters()?)
     }
 
-    /// Sends the helpers home.
-    pub(crate) fn end(mut self) -> Result<(), Failure> {
+    /// Prints what the function holds.
+    pub(crate) fn print_held(&mut self) -> Result<(), Failure> {
         let held = self.counters()?.get(Counter::HeldBytes);
         metric("function_bytes", held, "bytes");
+        Ok(())
+    }
+
+    /// Sends the helpers home.
+    pub(crate) fn end(mut self) -> Result<(), Failure> {
         for helper in &self.helpers {
             self.session.ask(helper.peer, task::END, 0)?;
         }

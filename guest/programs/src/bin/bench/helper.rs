@@ -1,7 +1,8 @@
 //! A helper: does what the measuring guest asks, and sleeps in between.
 //!
 //! A guest that polled all the time would take its share of every measured moment under `-icount`,
-//! where the cores run one after the other. So a helper sleeps, and looks every two milliseconds.
+//! where the cores run one after the other, and a core of the host otherwise. So a helper sleeps, and
+//! looks now and then.
 
 use unimux_driver::Error;
 use unimux_guest_rt::{Function, Guest, barrier, exits, gic, timer};
@@ -13,7 +14,10 @@ use unimux_programs::{Buffer, Connection, Session};
 use crate::bench::BUFFER_BYTES;
 use crate::{fairness, flow, storm, task};
 
+/// Time between two looks for a letter.
 const NAP_NS: u64 = 2_000_000;
+/// The same where moments are timed in which the helper must not run.
+const LONG_NAP_NS: u64 = 200_000_000;
 
 /// Connects to the measuring guest, the first peer, and serves it until it says that it is over.
 pub(crate) fn serve(mut guest: Guest) -> Result<(), Failure> {
@@ -22,6 +26,10 @@ pub(crate) fn serve(mut guest: Guest) -> Result<(), Failure> {
         .peers()
         .first()
         .ok_or(Failure::Broken("there is no peer"))?;
+    let nap_ns = match guest.argument("part") {
+        Some("time") => LONG_NAP_NS,
+        _ => NAP_NS,
+    };
     gic::start();
     gic::enable(timer::INTID);
     let mut session = Session::open(&function, &mut guest.memory)?;
@@ -29,7 +37,7 @@ pub(crate) fn serve(mut guest: Guest) -> Result<(), Failure> {
     let region = register(&mut session, buffer)?;
     let mut connection = Connection::open(&mut session, &mut guest.memory, boss, &region)?;
     loop {
-        let letter = sleep_until_letter(&mut session, boss)?;
+        let letter = sleep_until_letter(&mut session, boss, nap_ns)?;
         let (number, begin) = (letter.number(), letter.value());
         let result = match number {
             task::POLL => poll(&mut session, &function, boss)?,
@@ -51,12 +59,12 @@ pub(crate) fn serve(mut guest: Guest) -> Result<(), Failure> {
     }
 }
 
-fn sleep_until_letter(session: &mut Session, boss: u32) -> Result<Letter, Error> {
+fn sleep_until_letter(session: &mut Session, boss: u32, nap_ns: u64) -> Result<Letter, Error> {
     loop {
         if let Some(letter) = session.poll(boss, Subject::Task)? {
             return Ok(letter);
         }
-        timer::interrupt_in(NAP_NS);
+        timer::interrupt_in(nap_ns);
         gic::wait(|_| timer::stop());
     }
 }

@@ -1,7 +1,6 @@
 //! Measures what the data path costs, and prints it for `cargo xtask bench`.
 //!
-//! It judges nothing: limits are xtask's. It is meant for `-icount shift=0`, where one cycle of
-//! PMCCNTR is one instruction of the whole machine and a run can be repeated exactly.
+//! It judges nothing: limits are xtask's.
 //!
 //! ```text
 //!  metric <name> <value> <unit>      one number
@@ -9,9 +8,13 @@
 //!  sample latency_… <ns> <count>     how many requests took so long
 //! ```
 //!
-//! Arguments: `role=measure` for the first guest, `role=helper` for all others; `part=all` (the
-//! default) or `part=cost`, which is what is repeated with many idle functions; `requests=N` for
-//! the count of exits (default 1000000).
+//! Arguments: `role=measure` for the first guest, `role=helper` for all others; `requests=N` for
+//! the count of exits (default 1000000); and what to measure, the same for all guests:
+//!
+//! - `part=all` (the default): what can be counted, under `-icount shift=0`, where one cycle of
+//!   PMCCNTR is one instruction of the whole machine and a run can be repeated exactly.
+//! - `part=cost`: of that, what is repeated with many idle functions.
+//! - `part=time`: what only a clock can tell, on a machine whose cores run at the same time.
 #![no_std]
 #![no_main]
 
@@ -24,6 +27,7 @@ mod flow;
 mod helper;
 mod latency;
 mod output;
+mod sampling;
 mod storm;
 mod task;
 
@@ -52,16 +56,23 @@ fn main(guest: Guest) -> i32 {
 }
 
 fn measure(guest: Guest) -> Result<(), Failure> {
-    let all = guest.argument("part") != Some("cost");
+    let part = guest.argument("part").unwrap_or("all");
     let requests = guest.argument("requests").and_then(|it| it.parse().ok());
     let mut bench = Bench::begin(guest)?;
-    cost::measure(&mut bench)?;
-    if all {
-        latency::measure(&mut bench)?;
-        bandwidth::measure(&mut bench)?;
-        fairness::measure(&mut bench)?;
-        storm::measure(&mut bench)?;
-        exit_count::measure(&mut bench, requests.unwrap_or(exit_count::REQUESTS))?;
+    match part {
+        "time" => {
+            latency::measure(&mut bench)?;
+            bandwidth::measure(&mut bench)?;
+        }
+        "cost" => cost::measure(&mut bench)?,
+        "all" => {
+            cost::measure(&mut bench)?;
+            fairness::measure(&mut bench)?;
+            storm::measure(&mut bench)?;
+            exit_count::measure(&mut bench, requests.unwrap_or(exit_count::REQUESTS))?;
+            bench.print_held()?;
+        }
+        _ => return Err(Failure::Broken("the arguments name no part")),
     }
     bench.end()
 }
