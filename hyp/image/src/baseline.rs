@@ -151,8 +151,8 @@ pub(crate) fn serve() {
             let (flag, answer) = words.expect("both are aligned words of the guest's RAM");
             let mut last = flag.load(Ordering::Acquire);
             *BASELINE.lock() = Baseline::Relaying;
+            let patience = time::ticks_in_ms(RELAY_PATIENCE_MS);
             for _ in 0..count {
-                let patience = time::ticks_in_ms(RELAY_PATIENCE_MS);
                 let Some(value) = next_value(flag, last, patience) else {
                     break;
                 };
@@ -165,9 +165,10 @@ pub(crate) fn serve() {
     }
 }
 
-/// Waits for a value other than `last`. The clock is read seldom, as a relay would not read it.
+/// Waits for a value other than `last`. The clock is read only if that takes long, as a bare relay
+/// would not read it.
 fn next_value(flag: &core::sync::atomic::AtomicU64, last: u64, patience: u64) -> Option<u64> {
-    let begun = time::ticks();
+    let mut begun = None;
     loop {
         for _ in 0..1024 {
             let value = flag.load(Ordering::Acquire);
@@ -176,7 +177,8 @@ fn next_value(flag: &core::sync::atomic::AtomicU64, last: u64, patience: u64) ->
             }
             time::yield_now();
         }
-        if time::ticks() - begun > patience {
+        let now = time::ticks();
+        if now - *begun.get_or_insert(now) > patience {
             return None;
         }
     }
