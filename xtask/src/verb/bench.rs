@@ -25,8 +25,9 @@ use crate::{elf, plots, workspace};
 ///
 /// Latency and bandwidth, of which only a clock can tell what crossing cores costs, come from a boot
 /// in the host's time, scenario bench-time, with their baselines beside in the same boot. If a limit
-/// on them is broken it is booted again, up to three times in all, and the best boot counts: other
-/// load on this machine can only make them worse.
+/// on them is broken it is booted again, up to three times in all, and the best boot counts, since
+/// other load on this machine disturbs them. It can flatter a ratio as well: a value near its limit
+/// wants a quiet machine.
 ///
 /// The table goes to standard output, a list of {metric, value, unit, limit, ok} to
 /// target/bench/<board>.json, plots to target/bench/*.svg. Exit code 1 if a limit is broken or a
