@@ -72,22 +72,26 @@ impl Session {
     /// # Errors
     /// An event that is no letter: nobody expects one here.
     pub fn poll(&mut self, from: u32, subject: Subject) -> Result<Option<Letter>, Error> {
-        while let Some(event) = self.device.poll_event()? {
-            match event {
-                Event::Message { source, words } => {
-                    // A full box means that a peer says what nobody reads: drop the newest.
-                    let _ = self.letters.push_back((source, Letter(words)));
-                }
-                Event::FunctionFatal { reason } => return Err(Error::FunctionStopped(reason)),
-                _ => {}
-            }
-        }
         for _ in 0..self.letters.len() {
             if let Some((source, letter)) = self.letters.pop_front() {
                 if source == from && letter.is(subject) {
                     return Ok(Some(letter));
                 }
                 let _ = self.letters.push_back((source, letter));
+            }
+        }
+        while let Some(event) = self.device.poll_event()? {
+            match event {
+                Event::Message { source, words } => {
+                    let letter = Letter(words);
+                    if source == from && letter.is(subject) {
+                        return Ok(Some(letter));
+                    }
+                    // A full box means that a peer says what nobody reads: drop the newest.
+                    let _ = self.letters.push_back((source, letter));
+                }
+                Event::FunctionFatal { reason } => return Err(Error::FunctionStopped(reason)),
+                _ => {}
             }
         }
         Ok(None)

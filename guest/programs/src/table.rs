@@ -15,8 +15,8 @@ pub struct Row {
     pub bytes: u64,
     /// How long all of them took together, in nanoseconds.
     pub elapsed_ns: u64,
-    /// Post to completion of each.
-    pub latency: Percentiles,
+    /// Post to completion of each; none where they were not timed one by one.
+    pub latency: Option<Percentiles>,
 }
 
 /// The rows, with a head.
@@ -40,17 +40,19 @@ impl fmt::Display for Row {
         let tenths = self.bytes * 10_000 / self.elapsed_ns.max(1);
         write!(
             f,
-            "{:<16} {:>8} {:>12} {:>7}.{}   {} {} {} {}",
+            "{:<16} {:>8} {:>12} {:>7}.{}  ",
             self.operation,
             self.operations,
             self.bytes,
             tenths / 10,
             tenths % 10,
-            Microseconds(self.latency.p50),
-            Microseconds(self.latency.p90),
-            Microseconds(self.latency.p99),
-            Microseconds(self.latency.max),
-        )
+        )?;
+        let Some(latency) = self.latency else {
+            return write!(f, " {0:>8} {0:>8} {0:>8} {0:>8}", "-");
+        };
+        [latency.p50, latency.p90, latency.p99, latency.max]
+            .into_iter()
+            .try_for_each(|ns| write!(f, " {}", Microseconds(ns)))
     }
 }
 

@@ -75,6 +75,6 @@ pub(crate) fn carry_out(
         operations: count,
         bytes: len_bytes as u64,
         elapsed_ns: clock::now_ns() - began,
-        latency: latencies.percentiles(),
+        latency: Some(latencies.percentiles()),
     })
 }

@@ -59,7 +59,7 @@ pub(crate) fn strike(
     let batches = Row {
         operation: "WRITE 8 B x 32",
         elapsed_ns: clock::now_ns() - began,
-        latency: Default::default(),
+        latency: None,
         ..writes
     };
 
@@ -119,6 +119,6 @@ fn one_by_one(
         operations: count as u64,
         bytes: 8 * count as u64,
         elapsed_ns: before - began,
-        latency: latencies.percentiles(),
+        latency: Some(latencies.percentiles()),
     })
 }

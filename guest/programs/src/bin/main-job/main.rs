@@ -29,8 +29,6 @@ use unimux_programs::connection::register;
 use unimux_programs::failure::Failure;
 use unimux_programs::{Buffer, Connection, Session};
 
-use report::Report;
-
 entry!(main);
 
 /// Small operations of each kind, unless the arguments say otherwise.
@@ -41,6 +39,8 @@ mod point {
     pub(crate) const READY: u64 = 1;
     pub(crate) const HAMMER: u64 = 2;
     pub(crate) const HAMMERED: u64 = 3;
+    /// The writer has shown its results.
+    pub(crate) const TOLD: u64 = 4;
 }
 
 /// What both roles begin with.
@@ -85,15 +85,10 @@ fn main(guest: Guest) -> i32 {
         _ => Err(Failure::Broken("the arguments name no role a or b")),
     });
     match done {
-        Ok(report) => conclude(&report),
+        Ok(code) => code,
         Err(failure) => {
             println!("the job failed: {failure}");
             1
         }
     }
-}
-
-fn conclude(report: &Report) -> i32 {
-    println!("{report}");
-    i32::from(report.exits.total() != 0)
 }

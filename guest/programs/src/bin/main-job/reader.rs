@@ -17,7 +17,7 @@ use crate::{Job, bulk, hammer, point};
 ///
 /// # Errors
 /// The first thing that is not as it must be.
-pub(crate) fn run(job: Job) -> Result<Report, Failure> {
+pub(crate) fn run(job: Job) -> Result<i32, Failure> {
     let Job {
         mut guest,
         mut session,
@@ -57,7 +57,7 @@ pub(crate) fn run(job: Job) -> Result<Report, Failure> {
         operations: 1,
         bytes: 32,
         elapsed_ns: send_ns,
-        latency: latencies.percentiles(),
+        latency: Some(latencies.percentiles()),
     };
 
     session.meet(connection.peer, point::HAMMER)?;
@@ -74,12 +74,15 @@ pub(crate) fn run(job: Job) -> Result<Report, Failure> {
 
     let mut rows = heapless::Vec::from_array([send]);
     rows.extend(small);
-    Ok(Report {
+    let report = Report {
         rows,
         exits,
         file_bytes,
         digest,
         digest_of: "of what arrived here",
         counters: session.device.query_counters()?,
-    })
+    };
+    // One after the other, or the two tables are hard to read.
+    session.wait(connection.peer, Subject::Reached)?;
+    Ok(report.conclude())
 }

@@ -5,6 +5,7 @@ use core::fmt;
 use heapless::Vec;
 use unimux_driver::Counter;
 use unimux_guest_rt::exits::Exits;
+use unimux_guest_rt::println;
 use unimux_programs::digest::Digest;
 use unimux_programs::table::{Row, Table};
 
@@ -16,6 +17,14 @@ pub(crate) struct Report {
     pub(crate) digest: Digest,
     pub(crate) digest_of: &'static str,
     pub(crate) counters: unimux_driver::Counters,
+}
+
+impl Report {
+    /// Shows the results; returns the exit code that they mean.
+    pub(crate) fn conclude(&self) -> i32 {
+        println!("{self}");
+        i32::from(self.exits.total() != 0)
+    }
 }
 
 impl fmt::Display for Report {

@@ -16,7 +16,7 @@ use crate::{Job, bulk, hammer, point};
 ///
 /// # Errors
 /// The first thing that is not as it must be.
-pub(crate) fn run(job: Job) -> Result<Report, Failure> {
+pub(crate) fn run(job: Job) -> Result<i32, Failure> {
     let Job {
         mut guest,
         mut session,
@@ -100,14 +100,17 @@ pub(crate) fn run(job: Job) -> Result<Report, Failure> {
 
     let mut rows = heapless::Vec::from_array([writes, reads]);
     rows.extend(small);
-    Ok(Report {
+    let report = Report {
         rows,
         exits,
         file_bytes: file.len(),
         digest: own_digest,
         digest_of: "of the file; the peer computed the same, and every byte came back",
         counters: session.device.query_counters()?,
-    })
+    };
+    let code = report.conclude();
+    session.send(connection.peer, Letter::reached(point::TOLD))?;
+    Ok(code)
 }
 
 fn digest_in(arena: Buffer) -> Digest {
