@@ -58,8 +58,10 @@ pub enum Opcode {
     /// the receive queue (both aligned to 64). Result: handle | number << 32.
     CreateQp = 8,
     /// Moves a queue pair to another [`QpState`]. Arguments: handle | state << 32 |
-    /// [`Access`] << 40 | rnr retries << 48, peer function | peer queue pair number << 32 (both for
-    /// [`QpState::ReadyToReceive`]). Seven rnr retries mean for ever (IBTA 9.7.5.2.8).
+    /// [`Access`] << 40 | rnr retries << 48, peer function | peer queue pair number << 32. Each
+    /// counts in one step: access with [`QpState::Init`], the peer with
+    /// [`QpState::ReadyToReceive`] (zero elsewhere), retries with [`QpState::ReadyToSend`]. Seven
+    /// retries mean for ever (IBTA 9.7.5.2.8).
     ModifyQp = 9,
     /// Ends a queue pair: nothing of it is in flight when this is answered. Arguments: handle.
     DestroyQp = 10,
