@@ -26,9 +26,9 @@ pub enum Counter {
     LostEvents = 8,
     /// Turns in which a peer without a receive made this function wait.
     ReceiverNotReady = 9,
-    /// Cycles that the engine core spent on this function's work.
+    /// Cycles that the engine core spent on this function's work: an estimate from samples.
     BusyCycles = 10,
-    /// Cycles that the engine core spent on all functions together.
+    /// Cycles that the engine core spent on all functions together: the same estimate.
     EngineBusyCycles = 11,
     /// Bytes of Unimux's own memory that this function holds.
     HeldBytes = 12,

@@ -192,6 +192,25 @@ impl Watch {
         self.round += 1;
     }
 
+    /// How many rounds there were.
+    pub(crate) const fn round(&self) -> u64 {
+        self.round
+    }
+
+    /// The functions of which one is looked at in this round, given those that have work. While
+    /// some have, the doubtful ones have some rounds of their own and no others.
+    fn idle(&self, runnable: u64) -> u64 {
+        let idle = self.listening & !runnable;
+        let doubtful = idle & self.doubtful;
+        if runnable == 0 || doubtful == 0 {
+            idle
+        } else if self.round.is_multiple_of(DISBELIEF_ROUNDS) {
+            doubtful
+        } else {
+            idle & !doubtful
+        }
+    }
+
     /// Whether there is something to look at that only time, or rounds, can bring.
     pub(crate) const fn is_expectant(&self) -> bool {
         self.waiting | self.doubtful | self.hiding != 0
@@ -245,10 +264,7 @@ impl<E: Engine> Firmware<E> {
     /// Looks at the ring word of one function that has no work, whichever is next. While others
     /// have work, one whose rings are doubted is passed over but for some rounds.
     pub(crate) fn look_at_an_idle_function(&mut self) {
-        let mut idle = self.watch.listening & !self.schedule.runnable();
-        if !self.schedule.is_empty() && self.watch.round % DISBELIEF_ROUNDS != 0 {
-            idle &= !self.watch.doubtful;
-        }
+        let idle = self.watch.idle(self.schedule.runnable());
         if let Some(index) = next_in_rotation(idle, self.watch.last_idle) {
             self.watch.last_idle = index;
             self.look_at_ring(index as usize);
@@ -337,6 +353,24 @@ mod tests {
         attention.had_none(3);
         attention.drop_qp(63);
         assert_eq!(attention.next_hot(), None);
+    }
+
+    #[test]
+    fn every_idle_function_has_its_look_whoever_is_doubted() {
+        let mut watch = Watch {
+            listening: 0b1111,
+            doubtful: 0b0010,
+            ..Watch::default()
+        };
+        let mut looks = [0; 4];
+        for _ in 0..6400 {
+            let index = next_in_rotation(watch.idle(0b0001), watch.last_idle).unwrap();
+            watch.last_idle = index;
+            looks[index as usize] += 1;
+            watch.next_round();
+        }
+        assert_eq!(looks[..2], [0, 100]);
+        assert!(looks[2].min(looks[3]) >= 3000, "{looks:?}");
     }
 
     #[test]

@@ -69,6 +69,10 @@ pub const MAX_FUNCTIONS: usize = schedule::MAX_FUNCTIONS;
 /// Queue pairs that one function can have: its attention is a word with a bit for each.
 pub const MAX_QPS: u16 = 64;
 
+/// Of so many rounds one is timed, because looking at a cycle counter costs more than a look at an
+/// idle function. A prime: what repeats every few rounds is sampled in all its phases.
+const SAMPLED_ROUNDS: u64 = 17;
+
 /// What the firmware asks of the machine that it runs on.
 pub trait Platform {
     /// Time since some moment, in nanoseconds.
@@ -180,14 +184,17 @@ impl<E: Engine> Firmware<E> {
     /// One turn: looks at one idle function, does one piece of work for the function whose turn
     /// it is, reaps what the engine finished, and does one slice of a command if there is time.
     pub fn round(&mut self, platform: &mut impl Platform) -> Progress {
-        let before = platform.cycles();
+        let sampled = self.watch.round().is_multiple_of(SAMPLED_ROUNDS);
+        let before = if sampled { platform.cycles() } else { 0 };
         self.look_at_an_idle_function();
         self.look_at_a_waiting_function(platform);
         let mut worked = false;
         if let Some(function) = self.schedule.next() {
             worked = self.turn(function, platform);
             worked |= self.reap(platform);
-            self.charge_cycles(function, platform.cycles().wrapping_sub(before), worked);
+            if worked && sampled {
+                self.charge_cycles(function, platform.cycles().wrapping_sub(before));
+            }
         } else if !self.flights.is_empty() {
             worked = self.reap(platform);
         }
@@ -240,11 +247,11 @@ impl<E: Engine> Firmware<E> {
             && self.leaving == 0
     }
 
-    fn charge_cycles(&mut self, function: usize, cycles: u64, worked: bool) {
-        if worked {
-            self.busy_cycles = self.busy_cycles.wrapping_add(cycles);
-            self.functions[function].count(Counter::BusyCycles, cycles);
-            self.control.earn(cycles);
-        }
+    /// Counts the cycles of a sampled round, for all the rounds that it stands for.
+    fn charge_cycles(&mut self, function: usize, cycles: u64) {
+        let cycles = cycles.saturating_mul(SAMPLED_ROUNDS);
+        self.busy_cycles = self.busy_cycles.wrapping_add(cycles);
+        self.functions[function].count(Counter::BusyCycles, cycles);
+        self.control.earn(cycles);
     }
 }
