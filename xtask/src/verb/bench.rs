@@ -30,7 +30,7 @@ use crate::{elf, plots, workspace};
 /// wants a quiet machine.
 ///
 /// The table goes to standard output, a list of {metric, value, unit, limit, ok} to
-/// target/bench/<board>.json, plots to target/bench/*.svg. Exit code 1 if a limit is broken or a
+/// target/bench/BOARD.json, plots to target/bench/*.svg. Exit code 1 if a limit is broken or a
 /// number is missing.
 #[derive(clap::Args)]
 pub(crate) struct Bench {
