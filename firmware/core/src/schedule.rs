@@ -126,6 +126,17 @@ mod tests {
         shares
     }
 
+    /// Of 100 turns of equal cost, how many each of functions 0 and 1 has.
+    fn turns_of_two(schedule: &mut Schedule) -> [u32; 2] {
+        let mut turns = [0; 2];
+        for _ in 0..100 {
+            let function = schedule.next().unwrap();
+            schedule.charge(function, 1000);
+            turns[function] += 1;
+        }
+        turns
+    }
+
     #[test]
     fn equal_weights_get_equal_bytes_whatever_they_ask() {
         let [a, b, c] = shares([1; 3], [16384, 2048, 5000], 10_000);
@@ -150,13 +161,7 @@ mod tests {
             schedule.charge(0, 1000);
         }
         schedule.wake(1);
-        let mut turns = [0; 2];
-        for _ in 0..100 {
-            let function = schedule.next().unwrap();
-            schedule.charge(function, 1000);
-            turns[function] += 1;
-        }
-        assert_eq!(turns, [50, 50]);
+        assert_eq!(turns_of_two(&mut schedule), [50, 50]);
     }
 
     #[test]
@@ -165,13 +170,7 @@ mod tests {
         schedule.clock = u64::MAX - 5000 * u64::from(SCALE);
         schedule.wake(0);
         schedule.wake(1);
-        let mut turns = [0; 2];
-        for _ in 0..100 {
-            let function = schedule.next().unwrap();
-            schedule.charge(function, 1000);
-            turns[function] += 1;
-        }
-        assert_eq!(turns, [50, 50]);
+        assert_eq!(turns_of_two(&mut schedule), [50, 50]);
     }
 
     #[test]

@@ -35,7 +35,10 @@ impl<E: Engine> Firmware<E> {
         if request.failure.is_none() && before < request.total_bytes {
             let moved = match request.source {
                 Source::Memory(_) => self.move_block(index, qp),
-                Source::Inline(_) => self.write_inline(index, qp),
+                Source::Inline(words) => {
+                    let request = &mut self.requests[index][usize::from(qp)];
+                    write_words(&self.functions, request, &words)
+                }
                 Source::Atomic {
                     remote,
                     operand,
@@ -101,15 +104,6 @@ impl<E: Engine> Firmware<E> {
             left -= len_bytes;
         }
         Ok(())
-    }
-
-    /// Writes the data that stands in the entry to where it goes.
-    fn write_inline(&mut self, index: usize, qp: u16) -> Result<(), (Status, Detail)> {
-        let request = &mut self.requests[index][usize::from(qp)];
-        let Source::Inline(words) = request.source else {
-            return Ok(());
-        };
-        write_words(&self.functions, request, &words)
     }
 
     /// Changes the peer's word and writes its old value to the request's destination.
