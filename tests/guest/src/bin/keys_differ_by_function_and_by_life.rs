@@ -71,6 +71,9 @@ fn tell(mut guest: Guest) -> Result<(), Error> {
     let peer = function.peers()[0];
     let mut session = Session::open(&function, &mut guest.memory)?;
     let memory = &mut guest.memory;
+    // More letters follow than a driver keeps while it waits for answers of its own: not before
+    // Bob does nothing but listen.
+    session.meet(peer, 0)?;
     numbers(&mut session, memory, |session, number| {
         session.send(peer, Letter::done(number.into(), 0))
     })?;
@@ -92,6 +95,9 @@ fn judge(mut guest: Guest, checks: &mut Checks) -> Result<(), Error> {
         Ok(())
     })?;
     for life in (0..LIVES).rev() {
+        // Alice's word comes first: an answer before it could reach her old life.
+        session.wait(peer, Subject::Reached)?;
+        session.send(peer, Letter::reached(0))?;
         for _ in 0..NUMBERS {
             all.extend([session.wait(peer, Subject::Done)?.number() as u32]);
         }
