@@ -70,6 +70,36 @@ pub enum Opcode {
     /// Sends 24 bytes to another function, which finds them as an event. Arguments: function, and
     /// three words of data. This is how two drivers tell each other queue pair numbers and keys.
     Message = 12,
+
+    // The verbs of the physical function; any other function gets `NotSupported`.
+    /// A new function for a tenant, closed and without windows. Arguments: PA of its doorbell
+    /// page, partition | weight << 16, [`Objects`](crate::physical::Objects), page entries, a
+    /// cookie of the agent's. Result: its number.
+    CreateFunction = 64,
+    /// Lets a tenant name memory. Arguments: function, IPA, PA, length in bytes (all multiples of
+    /// 4 KiB).
+    GrantWindow = 65,
+    /// The same for pages. Arguments: function, IPA of the first one, PA of a list of 64-bit page
+    /// PAs, how many | page shift << 32 (12 or 21). When it is refused, the pages before the one
+    /// that is to blame stay granted.
+    GrantPages = 66,
+    /// Lets the tenant attach, from a doorbell page that is cleared. Arguments: function.
+    OpenFunction = 67,
+    /// Takes a function back, and opens it again with the same windows: nothing of the tenant's
+    /// is in flight when this is answered. Arguments: function.
+    ResetFunction = 68,
+    /// Ends a function: when this is answered its memory is touched no more. Arguments: function.
+    DestroyFunction = 69,
+    /// Sets a function's share and its [`Limits`](crate::physical::Limits). Arguments: function,
+    /// weight, bytes per second, requests per second.
+    SetLimits = 70,
+    /// Asks after a function. Arguments: function, PA of
+    /// [`QUERY_BYTES`](crate::physical::QUERY_BYTES) bytes, aligned to 64.
+    QueryFunction = 71,
+    /// Asks after all functions of tenants. Arguments: PA for
+    /// [`Record`](crate::physical::Record)s, aligned to 64, and for how many there is room.
+    /// Result: how many there are; no more than there is room for are written.
+    ListFunctions = 72,
 }
 
 impl Opcode {
@@ -90,6 +120,15 @@ impl Opcode {
             10 => Self::DestroyQp,
             11 => Self::QueryQp,
             12 => Self::Message,
+            64 => Self::CreateFunction,
+            65 => Self::GrantWindow,
+            66 => Self::GrantPages,
+            67 => Self::OpenFunction,
+            68 => Self::ResetFunction,
+            69 => Self::DestroyFunction,
+            70 => Self::SetLimits,
+            71 => Self::QueryFunction,
+            72 => Self::ListFunctions,
             _ => return None,
         })
     }

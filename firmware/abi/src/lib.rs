@@ -30,6 +30,7 @@ pub mod control;
 pub mod counters;
 pub mod doorbell;
 pub mod limits;
+pub mod physical;
 pub mod response;
 pub mod work;
 

@@ -98,6 +98,12 @@ pub enum Event {
     CqOverrun = 3,
     /// A ring of the function holds what cannot be: the function is stopped. Words: reason.
     FunctionFatal = 4,
+    /// To the physical function: a tenant's function was stopped. Words: function,
+    /// [`StopReason`](crate::physical::StopReason), cookie.
+    TenantStopped = 64,
+    /// To the physical function: tenants sleep on completion queues that have completions.
+    /// Words: a bit for each function.
+    TenantCompletions = 65,
 }
 
 impl Event {
@@ -109,6 +115,8 @@ impl Event {
             2 => Self::QpFatal,
             3 => Self::CqOverrun,
             4 => Self::FunctionFatal,
+            64 => Self::TenantStopped,
+            65 => Self::TenantCompletions,
             _ => return None,
         })
     }

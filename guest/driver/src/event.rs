@@ -1,6 +1,7 @@
 //! What reaches a function unasked.
 
 use unimux_abi::completion::{Detail, Status};
+use unimux_abi::physical::StopReason;
 use unimux_abi::response;
 
 /// Something that happened to the function, or reached it (IBTA 11.6.3).
@@ -32,6 +33,20 @@ pub enum Event {
     FunctionFatal {
         /// Why.
         reason: u64,
+    },
+    /// To the physical function: a tenant's function was stopped.
+    TenantStopped {
+        /// The function.
+        function: u32,
+        /// Why, if it is a known reason.
+        reason: Option<StopReason>,
+        /// What the agent that made the function gave with it.
+        cookie: u64,
+    },
+    /// To the physical function: tenants sleep on completion queues that have completions.
+    TenantCompletions {
+        /// Their functions, a bit for each.
+        functions: u64,
     },
     /// An event that this driver does not know.
     Unknown {
@@ -65,6 +80,14 @@ impl Event {
                 cq: words[0] as u32,
             },
             Some(response::Event::FunctionFatal) => Self::FunctionFatal { reason: words[0] },
+            Some(response::Event::TenantStopped) => Self::TenantStopped {
+                function: words[0] as u32,
+                reason: StopReason::from_bits(words[1]),
+                cookie: words[2],
+            },
+            Some(response::Event::TenantCompletions) => Self::TenantCompletions {
+                functions: words[0],
+            },
             None => Self::Unknown {
                 code: head.code(),
                 words,

@@ -47,6 +47,7 @@ pub use size::{bytes_for_cq, bytes_for_page_list, bytes_for_qp};
 pub use unimux_abi::command::{Access, CqFlags, QpState};
 pub use unimux_abi::completion::{ArmKind, Detail, Status};
 pub use unimux_abi::counters::Counter;
+pub use unimux_abi::physical::StopReason;
 pub use unimux_abi::response::Status as CommandStatus;
 pub use unimux_abi::work::{Flags, Opcode, Segment};
 

@@ -193,6 +193,7 @@ impl<E: Engine> Firmware<E> {
             Opcode::DestroyQp => self.destroy_qp(index, entry, platform),
             Opcode::QueryQp => self.query_qp(index, entry),
             Opcode::Message => self.message(index, entry),
+            _ => Err(Status::NotSupported),
         }
     }
 
