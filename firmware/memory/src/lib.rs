@@ -13,10 +13,12 @@
 //! other way, so what an engine is handed can corrupt a guest but never Unimux.
 #![no_std]
 
+extern crate alloc;
+
 mod address;
 mod span;
 mod windows;
 
 pub use address::{Ipa, Pa};
 pub use span::{Line, Span};
-pub use windows::{GrantError, MAX_WINDOWS, OutOfReach, Windows};
+pub use windows::{GrantError, OutOfReach, USUAL_WINDOWS, Windows};

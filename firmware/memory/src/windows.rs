@@ -8,13 +8,14 @@
     reason = "a grant is a promise that the compiler cannot check"
 )]
 
-use heapless::Vec;
+use alloc::vec::Vec;
+
 use thiserror::Error;
 
 use crate::{Ipa, Pa, Span};
 
-/// How many windows one function can have.
-pub const MAX_WINDOWS: usize = 16;
+/// How many windows one function can have, if nobody says otherwise.
+pub const USUAL_WINDOWS: usize = 16;
 
 /// Why a window was not granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -28,9 +29,9 @@ pub enum GrantError {
     /// It covers an IPA that another window covers.
     #[error("the window overlaps the one at {0}")]
     Overlaps(Ipa),
-    /// The function has [`MAX_WINDOWS`] windows already.
-    #[error("the function has {MAX_WINDOWS} windows already")]
-    Full,
+    /// The function has as many windows as it can have: so many.
+    #[error("the function has {0} windows already")]
+    Full(usize),
 }
 
 /// A range that no window covers: an address the guest may not name.
@@ -50,24 +51,66 @@ struct Window {
 }
 
 impl Window {
-    fn overlaps(&self, ipa: Ipa, last: Ipa) -> bool {
-        let own_last = self.ipa.get() + (self.memory.len_bytes() - 1);
-        self.ipa <= last && ipa.get() <= own_last
+    /// Its last address: it is never empty, and never wraps.
+    const fn last(&self) -> u64 {
+        self.ipa.get() + (self.memory.len_bytes() - 1)
+    }
+
+    /// Whether `next` goes on where this one ends, in both kinds of addresses.
+    fn goes_on_in(&self, next: &Self) -> bool {
+        let len_bytes = self.memory.len_bytes();
+        self.ipa.checked_add(len_bytes) == Some(next.ipa)
+            && self.memory.pa().checked_add(len_bytes) == Some(next.memory.pa())
+    }
+
+    /// Makes this window longer by the one that it goes on in.
+    fn append(&mut self, next: &Self) {
+        debug_assert!(self.goes_on_in(next));
+        let len_bytes = self.memory.len_bytes() + next.memory.len_bytes();
+        // SAFETY: 1. and 2. hold for both parts, so they hold for both together. 3. The sum is
+        // where the second part ends, which does not wrap.
+        self.memory = unsafe { Span::new(self.memory.pa(), len_bytes) };
     }
 }
 
 /// The memory that one function may name, by IPA.
-#[derive(Clone, Debug, Default)]
+///
+/// Windows that are adjacent in both kinds of addresses are one. Room for all there can be is
+/// taken when it is made; nothing allocates later.
+#[derive(Debug)]
 pub struct Windows {
-    windows: Vec<Window, MAX_WINDOWS>,
+    /// In the order of their IPAs.
+    sorted: Vec<Window>,
+    capacity: usize,
+}
+
+impl Default for Windows {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clone for Windows {
+    fn clone(&self) -> Self {
+        let mut clone = Self::with_capacity(self.capacity);
+        clone.sorted.extend_from_slice(&self.sorted);
+        clone
+    }
 }
 
 impl Windows {
-    /// No memory at all.
+    /// No memory at all, and room for [`USUAL_WINDOWS`].
     #[must_use]
-    pub const fn new() -> Self {
+    pub fn new() -> Self {
+        Self::with_capacity(USUAL_WINDOWS)
+    }
+
+    /// No memory at all, and room for `capacity` windows.
+    #[must_use]
+    pub fn with_capacity(capacity: usize) -> Self {
         Self {
-            windows: Vec::new(),
+            sorted: Vec::with_capacity(capacity),
+            capacity,
         }
     }
 
@@ -85,22 +128,55 @@ impl Windows {
     /// 3. It belongs to this function's guest: whoever may write it through this function may
     ///    also write it directly.
     pub unsafe fn grant(&mut self, ipa: Ipa, pa: Pa, len_bytes: u64) -> Result<(), GrantError> {
-        let last_offset = len_bytes.checked_sub(1).ok_or(GrantError::Empty)?;
-        let last = ipa.checked_add(last_offset).ok_or(GrantError::Wraps)?;
-        ipa.checked_add(len_bytes).ok_or(GrantError::Wraps)?;
         pa.checked_add(len_bytes).ok_or(GrantError::Wraps)?;
-        if let Some(other) = self
-            .windows
-            .iter()
-            .find(|window| window.overlaps(ipa, last))
-        {
-            return Err(GrantError::Overlaps(other.ipa));
-        }
         // SAFETY: points 1 and 2 are the caller's promise; the end does not wrap, checked above.
         let memory = unsafe { Span::new(pa, len_bytes) };
-        self.windows
-            .push(Window { ipa, memory })
-            .map_err(|_| GrantError::Full)
+        self.grant_span(ipa, memory)
+    }
+
+    /// Lets the function name `memory`, which is somebody's already, by the IPAs from `ipa` on.
+    ///
+    /// The span is the proof that no Rust object can be hurt; whose memory it may be is for the
+    /// caller to decide.
+    ///
+    /// # Errors
+    ///
+    /// [`GrantError`] says why the window was refused; nothing changed then.
+    pub fn grant_span(&mut self, ipa: Ipa, memory: Span) -> Result<(), GrantError> {
+        if memory.is_empty() {
+            return Err(GrantError::Empty);
+        }
+        let end = ipa.checked_add(memory.len_bytes());
+        end.ok_or(GrantError::Wraps)?;
+        let new = Window { ipa, memory };
+        let place = self.above(ipa);
+        let overlapped = match (place.checked_sub(1), self.sorted.get(place)) {
+            (Some(below), _) if self.sorted[below].last() >= ipa.get() => Some(below),
+            (_, Some(above)) if new.last() >= above.ipa.get() => Some(place),
+            _ => None,
+        };
+        if let Some(other) = overlapped {
+            return Err(GrantError::Overlaps(self.sorted[other].ipa));
+        }
+        let joins_above = (self.sorted.get(place)).is_some_and(|above| new.goes_on_in(above));
+        match place.checked_sub(1) {
+            Some(below) if self.sorted[below].goes_on_in(&new) => {
+                self.sorted[below].append(&new);
+                if joins_above {
+                    let above = self.sorted.remove(place);
+                    self.sorted[below].append(&above);
+                }
+            }
+            _ if joins_above => {
+                let above = core::mem::replace(&mut self.sorted[place], new);
+                self.sorted[place].append(&above);
+            }
+            _ if self.sorted.len() == self.capacity => {
+                return Err(GrantError::Full(self.capacity));
+            }
+            _ => self.sorted.insert(place, new),
+        }
+        Ok(())
     }
 
     /// The memory behind `len_bytes` bytes at `ipa`, if one window covers all of it.
@@ -109,9 +185,8 @@ impl Windows {
     ///
     /// [`OutOfReach`] if no single window covers the range.
     pub fn translate(&self, ipa: Ipa, len_bytes: u64) -> Result<Span, OutOfReach> {
-        self.windows
-            .iter()
-            .find_map(|window| window.memory.part(ipa.offset_from(window.ipa)?, len_bytes))
+        self.nearest(ipa)
+            .and_then(|window| window.memory.part(ipa.offset_from(window.ipa)?, len_bytes))
             .ok_or(OutOfReach { ipa, len_bytes })
     }
 
@@ -121,9 +196,8 @@ impl Windows {
     ///
     /// [`OutOfReach`] if no window covers the first byte, or there is none.
     pub fn translate_some(&self, ipa: Ipa, len_bytes: u64) -> Result<Span, OutOfReach> {
-        self.windows
-            .iter()
-            .find_map(|window| {
+        self.nearest(ipa)
+            .and_then(|window| {
                 let offset = ipa.offset_from(window.ipa)?;
                 let left = window.memory.len_bytes().checked_sub(offset)?;
                 let some = window.memory.part(offset, len_bytes.min(left))?;
@@ -132,13 +206,38 @@ impl Windows {
             .ok_or(OutOfReach { ipa, len_bytes })
     }
 
+    /// Takes all windows away.
+    pub fn clear(&mut self) {
+        self.sorted.clear();
+    }
+
+    /// How many windows there are.
+    #[must_use]
+    pub const fn count(&self) -> usize {
+        self.sorted.len()
+    }
+
     /// How many bytes the function can name.
     #[must_use]
     pub fn len_bytes(&self) -> u64 {
-        self.windows
+        self.sorted
             .iter()
             .map(|window| window.memory.len_bytes())
             .sum()
+    }
+
+    /// The window that covers `ipa`, if any does.
+    fn nearest(&self, ipa: Ipa) -> Option<&Window> {
+        // A guest's RAM is one window, mostly: there is nothing to search then.
+        if let [only] = &*self.sorted {
+            return Some(only);
+        }
+        self.sorted.get(self.above(ipa).checked_sub(1)?)
+    }
+
+    /// How many windows begin at `ipa` or below.
+    fn above(&self, ipa: Ipa) -> usize {
+        self.sorted.partition_point(|window| window.ipa <= ipa)
     }
 }
 
@@ -146,8 +245,8 @@ impl Windows {
 mod tests {
     extern crate std;
 
-    use std::boxed::Box;
-    use std::vec;
+    use alloc::boxed::Box;
+    use alloc::vec;
 
     use super::*;
 
@@ -186,6 +285,50 @@ mod tests {
         assert_eq!(grant(0xff9, 8), Err(GrantError::Overlaps(Ipa::new(0x1000))));
         assert_eq!(grant(0x2000, 0), Err(GrantError::Empty));
         assert_eq!(grant(u64::MAX - 3, 8), Err(GrantError::Wraps));
+    }
+
+    #[test]
+    fn adjacent_windows_are_one() {
+        let (windows, pa) = one_window(0x1000, 0x400);
+        let all = windows.translate(Ipa::new(0x1000), 0x400).unwrap();
+        let part = |offset| all.part(offset, 0x100).unwrap();
+        let mut windows = Windows::with_capacity(2);
+        windows.grant_span(Ipa::new(0x8000), part(0)).unwrap();
+        windows.grant_span(Ipa::new(0x8200), part(0x200)).unwrap();
+        let third = windows.grant_span(Ipa::new(0x9000), part(0x300));
+        assert_eq!(third, Err(GrantError::Full(2)));
+        assert!(windows.translate(Ipa::new(0x8000), 0x101).is_err());
+        windows.grant_span(Ipa::new(0x8100), part(0x100)).unwrap();
+        assert_eq!((windows.count(), windows.len_bytes()), (1, 0x300));
+        let whole = windows.translate(Ipa::new(0x8000), 0x300).unwrap();
+        assert_eq!(whole.pa(), pa);
+        let copy = windows.clone();
+        windows.clear();
+        assert!(windows.translate(Ipa::new(0x8000), 1).is_err());
+        assert!(copy.translate(Ipa::new(0x8000), 1).is_ok());
+    }
+
+    #[test]
+    fn a_window_is_found_among_many() {
+        let (windows, pa) = one_window(0, 0x10_0000);
+        let all = windows.translate(Ipa::new(0), 0x10_0000).unwrap();
+        let mut windows = Windows::with_capacity(1024);
+        // Pages in an order of their own, as a host's free list hands them out: none adjacent.
+        for page in 0..256 {
+            let frame = page * 0x67 % 256;
+            let memory = all.part(frame * 0x1000, 0x1000).unwrap();
+            let ipa = Ipa::new(0x4000_0000 + (255 - page) * 0x1000);
+            windows.grant_span(ipa, memory).unwrap();
+        }
+        assert_eq!(windows.count(), 256);
+        for page in 0..256 {
+            let ipa = 0x4000_0000 + (255 - page) * 0x1000;
+            let span = windows.translate_some(Ipa::new(ipa + 0xff8), 16).unwrap();
+            let expected = pa.get() + page * 0x67 % 256 * 0x1000 + 0xff8;
+            assert_eq!((span.pa().get(), span.len_bytes()), (expected, 8));
+        }
+        assert!(windows.translate(Ipa::new(0x3fff_ffff), 1).is_err());
+        assert!(windows.translate(Ipa::new(0x4010_0000), 1).is_err());
     }
 
     #[test]
