@@ -82,7 +82,9 @@ pub(crate) fn with_scenario(dtb: &[u8], scenario: &Scenario, check: bool) -> Res
     let fdt = Fdt::new(total).context("the device tree of the machine")?;
     if check {
         let machine = Machine::read(&fdt)?;
-        unimux_scenario::check(scenario, &machine).context("the scenario is refused")?;
+        unimux_scenario::check(scenario, &machine)
+            .map_err(|refusal| anyhow::anyhow!("{refusal}"))
+            .context("the scenario is refused")?;
     }
     let mut tree = DeviceTree::from_fdt(&fdt);
     unimux_scenario::write(scenario, &mut tree);

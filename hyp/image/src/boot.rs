@@ -8,7 +8,7 @@ use unimux_el2::{
     boot::EntryTable, core_id, fault, interrupts::Interrupts, layout, lock::Lock, power, stage1,
     time,
 };
-use unimux_scenario::{Layout, Machine, Scenario};
+use unimux_scenario::{Machine, MachineError};
 
 use crate::{
     board::ThisBoard,
@@ -47,11 +47,13 @@ extern "C" fn image_main(tree: u64) -> ! {
     let own = own.unwrap_or_else(|| refuse("the device tree does not name the boot core"));
     core_id::set(own);
 
-    let (scenario, layout) = scenario(&tree).unwrap_or_else(|reason| refuse(&reason));
+    let scenario = unimux_scenario::read(&tree).unwrap_or_else(|error| refuse(error));
+    let machine = with_what_is_taken(&tree).unwrap_or_else(|error| refuse(error));
+    let layout = unimux_scenario::check(&scenario, &machine).unwrap_or_else(|error| refuse(error));
     memory::map(&tree, &scenario, &layout);
     for guest in &scenario.guests {
         if let Err(reason) = unimux_scenario::check_image(guest, memory::module(&guest.image)) {
-            refuse(&alloc::format!("{reason}"));
+            refuse(reason);
         }
     }
     let seed = entropy::gather(&tree).unwrap_or_else(|| refuse("no entropy for keys"));
@@ -90,27 +92,22 @@ fn device_tree(address: u64) -> Option<Fdt<'static>> {
     unsafe { Fdt::from_raw(core::ptr::with_exposed_provenance(address as usize)) }.ok()
 }
 
-/// The scenario and the place of everything, or why not.
-fn scenario(tree: &Fdt<'_>) -> Result<(Scenario, Layout), alloc::string::String> {
+/// The machine, with what is taken of its memory already.
+fn with_what_is_taken(tree: &Fdt<'_>) -> Result<Machine, MachineError> {
     let image = layout::image();
     let tree_bytes = tree.data();
-    let machine = Machine::read(tree)
-        .map_err(|error| alloc::format!("{error}"))?
+    Ok(Machine::read(tree)?
         .with_reserved("Unimux", image.start as u64, image.len() as u64)
         .with_reserved(
             "the device tree",
             tree_bytes.as_ptr() as u64,
             tree_bytes.len() as u64,
-        );
-    let scenario = unimux_scenario::read(tree).map_err(|error| alloc::format!("{error}"))?;
-    let layout =
-        unimux_scenario::check(&scenario, &machine).map_err(|error| alloc::format!("{error}"))?;
-    Ok((scenario, layout))
+        ))
 }
 
 /// Ends a run that cannot begin.
-fn refuse(reason: &str) -> ! {
-    defmt::error!("refused: {=str}", reason);
+fn refuse(reason: impl defmt::Format) -> ! {
+    defmt::error!("refused: {}", reason);
     ThisBoard::end_run(REFUSED)
 }
 

@@ -6,13 +6,15 @@ use unimux_paravirt::map::{DTB_SIZE_MAX, IMAGE_OFFSET};
 use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use crate::text::texts;
+
 /// Bytes of the header.
 pub const HEADER_LEN: usize = 64;
 
 /// Images are placed at their `text_offset` from a multiple of this (booting.rst, section 4).
 const BASE_ALIGN: u64 = 2 << 20;
 
-const MAGIC: [u8; 4] = *b"ARM\x64";
+const MAGIC: u32 = u32::from_le_bytes(*b"ARM\x64");
 
 /// The 64 bytes as they lie in the file. All fields are little-endian whatever the kernel is.
 #[derive(
@@ -31,7 +33,7 @@ pub struct RawHeader {
     /// Reserved.
     pub reserved: [U64; 3],
     /// `ARM\x64`.
-    pub magic: [u8; 4],
+    pub magic: U32,
     /// Offset of the PE header, for EFI only.
     pub pe_offset: U32,
 }
@@ -51,33 +53,39 @@ pub struct ImageHeader {
 }
 
 /// Why a file is not an arm64 `Image` that a guest can be started with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImageError {
     /// Shorter than the header.
-    #[error("{len_bytes} bytes are too few for the 64-byte header of an arm64 Image")]
     Short {
         /// Length of the file.
         len_bytes: u64,
     },
     /// No `ARM\x64` at offset 56: an ELF file, a compressed kernel, or something else.
-    #[error("no arm64 Image: magic is {found:02x?} and not \"ARM\\x64\"")]
     Magic {
-        /// What is there.
-        found: [u8; 4],
+        /// The four bytes that are there, as a little-endian number.
+        found: u32,
     },
     /// A big-endian program.
-    #[error("the Image is big-endian")]
     BigEndian,
     /// It wants to lie elsewhere than 2 MiB after the start of RAM.
-    #[error(
-        "text_offset {text_offset:#x}: a guest's Image lies at {IMAGE_OFFSET:#x} from its RAM, \
-             so it must be 0 or {IMAGE_OFFSET:#x}"
-    )]
     TextOffset {
         /// What the header says.
         text_offset: u64,
     },
 }
+
+texts!(ImageError {
+    Self::Short { len_bytes } =>
+        "{} bytes are too few for the 64-byte header of an arm64 Image", len_bytes;
+    Self::Magic { found } =>
+        "no arm64 Image: magic is {:#x} and not {:#x} (\"ARM\\x64\")", found, MAGIC;
+    Self::BigEndian => "the Image is big-endian";
+    Self::TextOffset { text_offset } =>
+        "text_offset {:#x}: a guest's Image lies at {:#x} from its RAM, so it must be 0 or that",
+        text_offset, IMAGE_OFFSET;
+});
+
+impl core::error::Error for ImageError {}
 
 impl ImageHeader {
     /// Reads the header from the first bytes of a file that is `len_bytes` long.
@@ -91,8 +99,9 @@ impl ImageHeader {
         if len_bytes < HEADER_LEN as u64 {
             return Err(ImageError::Short { len_bytes });
         }
-        if raw.magic != MAGIC {
-            return Err(ImageError::Magic { found: raw.magic });
+        let found = raw.magic.get();
+        if found != MAGIC {
+            return Err(ImageError::Magic { found });
         }
         if raw.flags.get() & 1 != 0 {
             return Err(ImageError::BigEndian);
@@ -125,7 +134,7 @@ pub fn header(text_offset: u64, image_size: u64) -> RawHeader {
         // Little-endian, 4 KiB pages, placed anywhere.
         flags: U64::new(0b1010),
         reserved: [U64::new(0); 3],
-        magic: MAGIC,
+        magic: U32::new(MAGIC),
         pe_offset: U32::new(0),
     }
 }
@@ -149,11 +158,9 @@ mod tests {
     #[test]
     fn what_is_no_image_is_refused() {
         let mut raw = header(0, 1);
-        raw.magic = *b"\x7fELF";
-        assert_eq!(
-            parse(raw, 64),
-            Err(ImageError::Magic { found: *b"\x7fELF" })
-        );
+        let found = u32::from_le_bytes(*b"\x7fELF");
+        raw.magic = U32::new(found);
+        assert_eq!(parse(raw, 64), Err(ImageError::Magic { found }));
         assert_eq!(
             ImageHeader::parse(&[0; 63], 63),
             Err(ImageError::Short { len_bytes: 63 })

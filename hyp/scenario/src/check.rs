@@ -3,165 +3,17 @@
 //! It trusts neither the scenario nor the tree it came with, and never repairs: a scenario that is
 //! wrong in one place is refused whole, with the reason.
 
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use unimux_paravirt::map::{IMAGE_OFFSET, VCPUS_MAX};
 
-use crate::arm64_image::{ImageError, ImageHeader};
+use crate::arm64_image::ImageHeader;
 use crate::place::{Layout, RAM_ALIGN, RAM_MAX, RAM_MIN, modules, place};
-use crate::{Guest, Machine, Module, NAME_MAX, PaRange, Scenario};
+use crate::refusal::{Occupant, Refusal};
+use crate::{Guest, Machine, NAME_MAX, PaRange, Scenario};
 
 /// Most functions of a scenario, idle ones included: doorbells are scanned by 64.
 pub const FUNCTIONS_MAX: u32 = 64;
-
-/// Why a scenario is refused.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// The engine's core does not exist.
-    #[error("no engine core: the machine has cores 0 to {}, not core {core}", .cores.saturating_sub(1))]
-    NoEngineCore {
-        /// Asked for.
-        core: u32,
-        /// Cores of the machine.
-        cores: u32,
-    },
-    /// A guest names a core that does not exist.
-    #[error("guest {guest} names core {core}, but the machine has cores 0 to {}", .cores.saturating_sub(1))]
-    UnknownCore {
-        /// Whose.
-        guest: String,
-        /// Asked for.
-        core: u32,
-        /// Cores of the machine.
-        cores: u32,
-    },
-    /// A core has two roles.
-    #[error("core {core} is given twice: to {first} and to {second}")]
-    CoreTwice {
-        /// Which.
-        core: u32,
-        /// Who has it.
-        first: String,
-        /// Who wants it too.
-        second: String,
-    },
-    /// A guest without a core.
-    #[error("guest {guest} has no core")]
-    NoCore {
-        /// Which.
-        guest: String,
-    },
-    /// A guest with more cores than the counter page has blocks.
-    #[error("guest {guest} has {cores} cores; at most {VCPUS_MAX} are possible")]
-    TooManyCores {
-        /// Which.
-        guest: String,
-        /// How many.
-        cores: usize,
-    },
-    /// A name that the console cannot show.
-    #[error("{name:?} is no name for a guest: 1 to {NAME_MAX} of a-z, 0-9 and -")]
-    BadName {
-        /// What it is.
-        name: String,
-    },
-    /// Two guests of the same name.
-    #[error("two guests are called {name}")]
-    NameTwice {
-        /// Which name.
-        name: String,
-    },
-    /// RAM that stage 2 cannot make of 2 MiB blocks, or below or beyond the limits.
-    #[error(
-        "guest {guest}: {memory_bytes:#x} bytes of memory; it must be a multiple of {RAM_ALIGN:#x} \
-             from {RAM_MIN:#x} to {RAM_MAX:#x}"
-    )]
-    MemorySize {
-        /// Whose.
-        guest: String,
-        /// How much.
-        memory_bytes: u64,
-    },
-    /// A fixed place that is no multiple of 2 MiB.
-    #[error(
-        "guest {guest}: its memory cannot lie at {base:#x}, which is no multiple of {RAM_ALIGN:#x}"
-    )]
-    PlaceNotAligned {
-        /// Whose.
-        guest: String,
-        /// Where.
-        base: u64,
-    },
-    /// Not enough memory in one piece.
-    #[error("guest {guest}: no {memory_bytes:#x} bytes of memory in one piece are left")]
-    ExceedsMemory {
-        /// Whose.
-        guest: String,
-        /// How much.
-        memory_bytes: u64,
-    },
-    /// Something lies where the machine has no RAM.
-    #[error("{what} lies outside the machine's memory")]
-    OutsideMemory {
-        /// What.
-        what: String,
-    },
-    /// A module without bytes, or one that wraps.
-    #[error("the {what} of {guest} is empty or passes the end of the address space")]
-    ModuleLength {
-        /// Whose.
-        guest: String,
-        /// Image or payload.
-        what: &'static str,
-    },
-    /// Two things in one place.
-    #[error("{first} ({first_range}) and {second} ({second_range}) overlap")]
-    Overlap {
-        /// One.
-        first: String,
-        /// Where it is.
-        first_range: PaRange,
-        /// The other.
-        second: String,
-        /// Where it is.
-        second_range: PaRange,
-    },
-    /// A guest whose memory is too small for what it starts with.
-    #[error(
-        "guest {guest}: {memory_bytes:#x} bytes of memory are too few for its {what} of {needs_bytes:#x}"
-    )]
-    GuestTooSmall {
-        /// Whose.
-        guest: String,
-        /// RAM.
-        memory_bytes: u64,
-        /// Image or payload.
-        what: &'static str,
-        /// Its size.
-        needs_bytes: u64,
-    },
-    /// A function that would never be served.
-    #[error("guest {guest}: the weight of a function is at least 1")]
-    NoWeight {
-        /// Whose.
-        guest: String,
-    },
-    /// More functions than the firmware has.
-    #[error("{functions} functions, idle ones included; at most {FUNCTIONS_MAX} are possible")]
-    TooManyFunctions {
-        /// How many.
-        functions: u64,
-    },
-    /// An image that a guest cannot be started with.
-    #[error("guest {guest}: {error}")]
-    Image {
-        /// Whose.
-        guest: String,
-        /// Why.
-        error: ImageError,
-    },
-}
 
 /// Checks the whole scenario and finds a place for every guest.
 ///
@@ -170,7 +22,7 @@ pub enum Refusal {
 ///
 /// # Errors
 /// The first [`Refusal`].
-pub fn check(scenario: &Scenario, machine: &Machine) -> Result<Layout, Refusal> {
+pub fn check<'a>(scenario: &'a Scenario, machine: &Machine) -> Result<Layout, Refusal<'a>> {
     names(scenario)?;
     cores(scenario, machine)?;
     functions(scenario)?;
@@ -178,7 +30,7 @@ pub fn check(scenario: &Scenario, machine: &Machine) -> Result<Layout, Refusal> 
         let bytes = guest.memory_bytes;
         if !bytes.is_multiple_of(RAM_ALIGN) || !(RAM_MIN..=RAM_MAX).contains(&bytes) {
             return Err(Refusal::MemorySize {
-                guest: guest.name.clone(),
+                guest: &guest.name,
                 memory_bytes: bytes,
             });
         }
@@ -193,10 +45,10 @@ pub fn check(scenario: &Scenario, machine: &Machine) -> Result<Layout, Refusal> 
 ///
 /// # Errors
 /// [`Refusal::Image`] or [`Refusal::GuestTooSmall`].
-pub fn check_image(guest: &Guest, first_bytes: &[u8]) -> Result<ImageHeader, Refusal> {
+pub fn check_image<'a>(guest: &'a Guest, first_bytes: &[u8]) -> Result<ImageHeader, Refusal<'a>> {
     let header =
         ImageHeader::parse(first_bytes, guest.image.len_bytes).map_err(|error| Refusal::Image {
-            guest: guest.name.clone(),
+            guest: &guest.name,
             error,
         })?;
     let payload_bytes = guest.payload.map_or(0, |it| it.len_bytes);
@@ -206,7 +58,7 @@ pub fn check_image(guest: &Guest, first_bytes: &[u8]) -> Result<ImageHeader, Ref
     match end {
         Some(end) if end <= guest.memory_bytes => Ok(header),
         _ => Err(Refusal::GuestTooSmall {
-            guest: guest.name.clone(),
+            guest: &guest.name,
             memory_bytes: guest.memory_bytes,
             what: "image",
             needs_bytes: header.memory_bytes,
@@ -214,20 +66,20 @@ pub fn check_image(guest: &Guest, first_bytes: &[u8]) -> Result<ImageHeader, Ref
     }
 }
 
-fn names(scenario: &Scenario) -> Result<(), Refusal> {
+fn names(scenario: &Scenario) -> Result<(), Refusal<'_>> {
     for (index, Guest { name, .. }) in scenario.guests.iter().enumerate() {
         let allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
         if !(1..=NAME_MAX).contains(&name.len()) || !name.bytes().all(allowed) {
-            return Err(Refusal::BadName { name: name.clone() });
+            return Err(Refusal::BadName { name });
         }
         if scenario.guests[..index].iter().any(|it| it.name == *name) {
-            return Err(Refusal::NameTwice { name: name.clone() });
+            return Err(Refusal::NameTwice { name });
         }
     }
     Ok(())
 }
 
-fn cores(scenario: &Scenario, machine: &Machine) -> Result<(), Refusal> {
+fn cores<'a>(scenario: &'a Scenario, machine: &Machine) -> Result<(), Refusal<'a>> {
     let cores = machine.cores;
     if scenario.engine_core >= cores {
         return Err(Refusal::NoEngineCore {
@@ -237,29 +89,29 @@ fn cores(scenario: &Scenario, machine: &Machine) -> Result<(), Refusal> {
     }
     let mut given: Vec<(u32, &str)> = alloc::vec![(scenario.engine_core, "the engine")];
     for guest in &scenario.guests {
-        let name = || guest.name.clone();
+        let name = guest.name.as_str();
         if guest.cores.is_empty() {
-            return Err(Refusal::NoCore { guest: name() });
+            return Err(Refusal::NoCore { guest: name });
         }
         if guest.cores.len() > VCPUS_MAX {
             return Err(Refusal::TooManyCores {
-                guest: name(),
+                guest: name,
                 cores: guest.cores.len(),
             });
         }
         for &core in &guest.cores {
             if core >= cores {
                 return Err(Refusal::UnknownCore {
-                    guest: name(),
+                    guest: name,
                     core,
                     cores,
                 });
             }
-            if let Some((_, first)) = given.iter().find(|(other, _)| *other == core) {
+            if let Some(&(_, first)) = given.iter().find(|(other, _)| *other == core) {
                 return Err(Refusal::CoreTwice {
                     core,
-                    first: (*first).into(),
-                    second: name(),
+                    first,
+                    second: name,
                 });
             }
             given.push((core, &guest.name));
@@ -268,26 +120,24 @@ fn cores(scenario: &Scenario, machine: &Machine) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn functions(scenario: &Scenario) -> Result<(), Refusal> {
+fn functions(scenario: &Scenario) -> Result<(), Refusal<'_>> {
     let functions = scenario.guests.len() as u64 + u64::from(scenario.idle_functions);
     if functions > u64::from(FUNCTIONS_MAX) {
         return Err(Refusal::TooManyFunctions { functions });
     }
     match scenario.guests.iter().find(|it| it.function.weight == 0) {
-        Some(guest) => Err(Refusal::NoWeight {
-            guest: guest.name.clone(),
-        }),
+        Some(guest) => Err(Refusal::NoWeight { guest: &guest.name }),
         None => Ok(()),
     }
 }
 
-fn memory(machine: &Machine) -> Result<(), Refusal> {
+fn memory(machine: &Machine) -> Result<(), Refusal<'static>> {
     for (index, range) in machine.memory.iter().enumerate() {
         if let Some(other) = machine.memory[..index].iter().find(|it| it.overlaps(range)) {
             return Err(Refusal::Overlap {
-                first: "one memory of the machine".into(),
+                first: Occupant::Board("one memory of the machine"),
                 first_range: *other,
-                second: "another".into(),
+                second: Occupant::Board("another"),
                 second_range: *range,
             });
         }
@@ -295,24 +145,22 @@ fn memory(machine: &Machine) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn module_places(scenario: &Scenario, machine: &Machine) -> Result<(), Refusal> {
-    let mut placed: Vec<(String, PaRange)> = Vec::new();
+fn module_places<'a>(scenario: &'a Scenario, machine: &Machine) -> Result<(), Refusal<'a>> {
+    let mut placed: Vec<(Occupant<'_>, PaRange)> = Vec::new();
     for guest in &scenario.guests {
-        for (what, module) in modules(guest) {
-            let range = module_range(guest, what, module)?;
-            let name = alloc::format!("the {what} of {}", guest.name);
+        for (name, module) in modules(guest) {
+            let range = module.range().ok_or(Refusal::ModuleLength { what: name })?;
             if !machine.memory.iter().any(|it| it.contains(&range)) {
                 return Err(Refusal::OutsideMemory { what: name });
             }
-            let reserved = machine.reserved.iter().map(|it| (it.what, it.range));
-            // Guests may be loaded from the very same bytes: they are only read.
-            let others = placed
+            let reserved = machine
+                .reserved
                 .iter()
-                .filter(|(_, other)| *other != range)
-                .map(|(name, other)| (name.as_str(), *other));
+                .map(|it| (Occupant::Board(it.what), it.range));
+            // Guests may be loaded from the very same bytes: they are only read.
+            let others = placed.iter().filter(|(_, other)| *other != range).copied();
             let mut in_the_way = reserved.chain(others).filter(|(_, it)| it.overlaps(&range));
             if let Some((first, first_range)) = in_the_way.next() {
-                let first = first.into();
                 return Err(Refusal::Overlap {
                     first,
                     first_range,
@@ -326,18 +174,12 @@ fn module_places(scenario: &Scenario, machine: &Machine) -> Result<(), Refusal> 
     Ok(())
 }
 
-fn module_range(guest: &Guest, what: &'static str, module: Module) -> Result<PaRange, Refusal> {
-    module.range().ok_or_else(|| Refusal::ModuleLength {
-        guest: guest.name.clone(),
-        what,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use alloc::string::ToString;
 
     use super::*;
+    use crate::Module;
     use crate::arm64_image::header;
     use crate::strategy::{guest, machine, scenario_of};
     use zerocopy::IntoBytes;

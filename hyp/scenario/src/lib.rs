@@ -25,18 +25,21 @@ pub mod machine;
 pub mod place;
 mod range;
 pub mod read;
+pub mod refusal;
 #[cfg(test)]
 mod strategy;
+mod text;
 pub mod write;
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
-pub use check::{Refusal, check, check_image};
-pub use machine::{Machine, Reserved};
+pub use check::{check, check_image};
+pub use machine::{Machine, MachineError, Reserved};
 pub use place::{GuestLayout, Layout};
 pub use range::PaRange;
-pub use read::read;
+pub use read::{ReadError, read};
+pub use refusal::Refusal;
 pub use write::write;
 
 /// Everything the board is to do, as told by the device tree it boots with.

@@ -6,6 +6,7 @@ use dtoolkit::fdt::{Fdt, FdtNode};
 use dtoolkit::{Node, Property};
 
 use crate::PaRange;
+use crate::text::texts;
 
 /// The machine that a scenario is checked against.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,18 +29,23 @@ pub struct Reserved {
 }
 
 /// Why a device tree does not describe a machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MachineError {
     /// No `/cpus` with a `cpu` in it.
-    #[error("the device tree names no cores")]
     NoCores,
     /// No memory node with a range in it.
-    #[error("the device tree names no memory")]
     NoMemory,
     /// A `reg` that is not made of address and size.
-    #[error("the device tree has a reg property under /{0} that cannot be read")]
     Reg(&'static str),
 }
+
+texts!(MachineError {
+    Self::NoCores => "the device tree names no cores";
+    Self::NoMemory => "the device tree names no memory";
+    Self::Reg(under) => "the device tree has a reg property under /{} that cannot be read", under;
+});
+
+impl core::error::Error for MachineError {}
 
 impl Machine {
     /// Reads cores, memory and reservations from the board's tree. Whoever knows adds where Unimux

@@ -3,13 +3,12 @@
 //! It decides only; the image maps, clears and fills. Places are found by first fit in the order of
 //! the guests, so the same scenario on the same machine always has the same layout.
 
-use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
 use unimux_paravirt::map::{IMAGE_OFFSET, IPA_BITS, RAM_BASE};
 
-use crate::check::Refusal;
+use crate::refusal::{Occupant, Refusal};
 use crate::{Guest, Machine, Module, PaRange, Scenario};
 
 /// Guest RAM is made of 2 MiB blocks, the level 2 blocks of stage 2 with 4 KiB granule.
@@ -42,12 +41,12 @@ pub struct GuestLayout {
 ///
 /// # Errors
 /// The guest that does not fit, or whose fixed place is taken. Modules must have been checked.
-pub(crate) fn place(scenario: &Scenario, machine: &Machine) -> Result<Layout, Refusal> {
-    let mut taken: Vec<Taken> = machine
+pub(crate) fn place<'a>(scenario: &'a Scenario, machine: &Machine) -> Result<Layout, Refusal<'a>> {
+    let mut taken: Vec<Taken<'_>> = machine
         .reserved
         .iter()
         .map(|it| Taken {
-            what: it.what.into(),
+            what: Occupant::Board(it.what),
             range: it.range,
         })
         .collect();
@@ -56,10 +55,7 @@ pub(crate) fn place(scenario: &Scenario, machine: &Machine) -> Result<Layout, Re
             let Some(range) = module.range() else {
                 continue;
             };
-            taken.push(Taken {
-                what: alloc::format!("the {what} of {}", guest.name),
-                range,
-            });
+            taken.push(Taken { what, range });
         }
     }
     let mut places: Vec<Option<PaRange>> = vec![None; scenario.guests.len()];
@@ -69,7 +65,7 @@ pub(crate) fn place(scenario: &Scenario, machine: &Machine) -> Result<Layout, Re
         };
         let range = fixed(guest, base, machine, &taken)?;
         taken.push(Taken {
-            what: alloc::format!("the memory of {}", guest.name),
+            what: memory_of(guest),
             range,
         });
         *place = Some(range);
@@ -81,12 +77,12 @@ pub(crate) fn place(scenario: &Scenario, machine: &Machine) -> Result<Layout, Re
             None => {
                 let range = first_fit(guest.memory_bytes, machine, &taken).ok_or_else(|| {
                     Refusal::ExceedsMemory {
-                        guest: guest.name.clone(),
+                        guest: &guest.name,
                         memory_bytes: guest.memory_bytes,
                     }
                 })?;
                 taken.push(Taken {
-                    what: alloc::format!("the memory of {}", guest.name),
+                    what: memory_of(guest),
                     range,
                 });
                 range
@@ -101,12 +97,23 @@ pub(crate) fn place(scenario: &Scenario, machine: &Machine) -> Result<Layout, Re
 }
 
 /// The modules of a guest by name.
-pub(crate) fn modules(guest: &Guest) -> impl Iterator<Item = (&'static str, Module)> {
-    let payload = guest.payload.map(|it| ("payload", it));
-    core::iter::once(("image", guest.image)).chain(payload)
+pub(crate) fn modules(guest: &Guest) -> impl Iterator<Item = (Occupant<'_>, Module)> {
+    let of = |what| Occupant::Guest {
+        what,
+        guest: &guest.name,
+    };
+    let payload = guest.payload.map(|it| (of("payload"), it));
+    core::iter::once((of("image"), guest.image)).chain(payload)
 }
 
-fn payload_offset(guest: &Guest) -> Result<Option<u64>, Refusal> {
+fn memory_of(guest: &Guest) -> Occupant<'_> {
+    Occupant::Guest {
+        what: "memory",
+        guest: &guest.name,
+    }
+}
+
+fn payload_offset(guest: &Guest) -> Result<Option<u64>, Refusal<'_>> {
     let Some(payload) = guest.payload else {
         return Ok(None);
     };
@@ -118,7 +125,7 @@ fn payload_offset(guest: &Guest) -> Result<Option<u64>, Refusal> {
     match offset {
         Some(offset) => Ok(Some(offset)),
         None => Err(Refusal::GuestTooSmall {
-            guest: guest.name.clone(),
+            guest: &guest.name,
             memory_bytes: guest.memory_bytes,
             what: "payload",
             needs_bytes: payload.len_bytes,
@@ -126,14 +133,19 @@ fn payload_offset(guest: &Guest) -> Result<Option<u64>, Refusal> {
     }
 }
 
-struct Taken {
-    what: String,
+struct Taken<'a> {
+    what: Occupant<'a>,
     range: PaRange,
 }
 
-fn fixed(guest: &Guest, base: u64, machine: &Machine, taken: &[Taken]) -> Result<PaRange, Refusal> {
+fn fixed<'a>(
+    guest: &'a Guest,
+    base: u64,
+    machine: &Machine,
+    taken: &[Taken<'a>],
+) -> Result<PaRange, Refusal<'a>> {
     let outside = || Refusal::OutsideMemory {
-        what: alloc::format!("the memory of {}", guest.name),
+        what: memory_of(guest),
     };
     let range = PaRange::new(base, guest.memory_bytes).ok_or_else(outside)?;
     if !machine.memory.iter().any(|memory| memory.contains(&range)) {
@@ -141,22 +153,22 @@ fn fixed(guest: &Guest, base: u64, machine: &Machine, taken: &[Taken]) -> Result
     }
     if !base.is_multiple_of(RAM_ALIGN) {
         return Err(Refusal::PlaceNotAligned {
-            guest: guest.name.clone(),
+            guest: &guest.name,
             base,
         });
     }
     match taken.iter().find(|it| it.range.overlaps(&range)) {
         None => Ok(range),
         Some(other) => Err(Refusal::Overlap {
-            first: other.what.clone(),
+            first: other.what,
             first_range: other.range,
-            second: alloc::format!("the memory of {}", guest.name),
+            second: memory_of(guest),
             second_range: range,
         }),
     }
 }
 
-fn first_fit(len_bytes: u64, machine: &Machine, taken: &[Taken]) -> Option<PaRange> {
+fn first_fit(len_bytes: u64, machine: &Machine, taken: &[Taken<'_>]) -> Option<PaRange> {
     machine.memory.iter().find_map(|memory| {
         let mut base = memory.base().checked_next_multiple_of(RAM_ALIGN)?;
         loop {

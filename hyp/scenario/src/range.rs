@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use crate::text::texts;
+
 /// `base .. end` with `base < end`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PaRange {
@@ -44,15 +46,13 @@ impl PaRange {
     }
 }
 
+texts!(PaRange {
+    Self { base, end } => "{:#x}..{:#x}", base, end;
+});
+
 impl fmt::Debug for PaRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:#x}..{:#x}", self.base, self.end)
-    }
-}
-
-impl fmt::Display for PaRange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
+        fmt::Display::fmt(self, f)
     }
 }
 

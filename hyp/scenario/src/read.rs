@@ -3,251 +3,314 @@
 //! It does not check what the numbers mean ([`crate::check()`] does), only that they are there and
 //! are numbers. Every error names the node and the property.
 
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use alloc::vec::Vec;
+use core::ffi::CStr;
 
 use dtoolkit::fdt::{Fdt, FdtNode, FdtProperty};
-use dtoolkit::{FromPropertyValue, Node, Property};
+use dtoolkit::{Node, Property};
+use zerocopy::FromBytes;
+use zerocopy::big_endian::U32;
 
 use crate::binding::{self, property as name};
+use crate::text::texts;
 use crate::{Function, Guest, Module, OnFault, Quota, Scenario};
 
-/// What is wrong with the scenario's device tree, and where.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ReadError {
+/// What is wrong with the scenario's device tree, and where. It borrows the names in the tree.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum ReadError<'a> {
     /// The tree has no `/chosen/unimux`.
-    #[error(
-        "the device tree has no node {}: Unimux was started without a scenario",
-        binding::PATH
-    )]
     NoScenario,
     /// `compatible` is missing or names another binding.
-    #[error("{}: compatible must be \"{}\"", binding::PATH, binding::COMPATIBLE)]
     NotCompatible,
     /// A property that must be there is not.
-    #[error("{node}: property {property} is missing")]
     Missing {
-        /// Full path.
-        node: String,
+        /// Whose.
+        node: NodePath<'a>,
         /// Name.
         property: &'static str,
     },
     /// A property has another form than the binding says.
-    #[error("{node}: property {property} must be {expected}")]
     Malformed {
-        /// Full path.
-        node: String,
+        /// Whose.
+        node: NodePath<'a>,
         /// Name.
         property: &'static str,
         /// What the binding says.
         expected: &'static str,
     },
     /// A property that the binding does not have.
-    #[error("{node}: property {property} is not known")]
     UnknownProperty {
-        /// Full path.
-        node: String,
-        /// Name.
-        property: String,
+        /// Whose.
+        node: NodePath<'a>,
+        /// The property: it lends its name to nobody for longer than it lives.
+        property: FdtProperty<'a>,
     },
     /// A node that the binding does not have.
-    #[error("{node}: no such node in a scenario")]
     UnknownNode {
-        /// Full path.
-        node: String,
+        /// Which.
+        node: NodePath<'a>,
     },
     /// A role that this version does not have.
-    #[error("{node}: role \"{role}\" is not supported")]
     UnknownRole {
-        /// Full path.
-        node: String,
+        /// Whose.
+        node: NodePath<'a>,
         /// What it asks for.
-        role: String,
+        role: &'a str,
     },
 }
+
+/// A node of the scenario, as far as one can be wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NodePath<'a> {
+    /// `/chosen/unimux`.
+    Scenario,
+    /// A child of it.
+    Child(&'a str),
+    /// A child of a child.
+    Inner(&'a str, &'a str),
+}
+
+texts!(NodePath<'_> {
+    Self::Scenario => "{}", binding::PATH;
+    Self::Child(child) => "{}/{}", binding::PATH, child;
+    Self::Inner(child, inner) => "{}/{}/{}", binding::PATH, child, inner;
+});
+
+texts!(ReadError<'_> {
+    Self::NoScenario =>
+        "the device tree has no node {}: Unimux was started without a scenario", binding::PATH;
+    Self::NotCompatible =>
+        "{}: compatible must be \"{}\"", binding::PATH, binding::COMPATIBLE;
+    Self::Missing { node, property } => "{}: property {} is missing", node, property;
+    Self::Malformed { node, property, expected } =>
+        "{}: property {} must be {}", node, property, expected;
+    Self::UnknownProperty { node, property } => "{}: property {} is not known", node, property.name();
+    Self::UnknownNode { node } => "{}: no such node in a scenario", node;
+    Self::UnknownRole { node, role } => "{}: role \"{}\" is not supported", node, role;
+});
+
+impl core::error::Error for ReadError<'_> {}
 
 /// Reads the scenario.
 ///
 /// # Errors
 /// [`ReadError`], for the first thing that is not as [`binding`] says.
-pub fn read(fdt: &Fdt<'_>) -> Result<Scenario, ReadError> {
+pub fn read<'a>(fdt: &Fdt<'a>) -> Result<Scenario, ReadError<'a>> {
     let node = fdt.find_node(binding::PATH).ok_or(ReadError::NoScenario)?;
-    let node = At {
-        node,
-        path: binding::PATH.to_string(),
-    };
-    if node.optional::<&str>(name::COMPATIBLE, "a string")? != Some(binding::COMPATIBLE) {
+    let path = NodePath::Scenario;
+    let node = At { node, path };
+    if node.text(name::COMPATIBLE, STRING)? != Some(binding::COMPATIBLE) {
         return Err(ReadError::NotCompatible);
     }
     node.knows_only(&name::OF_SCENARIO)?;
     let mut guests = Vec::new();
     for child in node.node.children() {
-        let path = alloc::format!("{}/{}", node.path, child.name());
+        let path = NodePath::Child(child.name());
         if child.name_without_address() != binding::GUEST {
             return Err(ReadError::UnknownNode { node: path });
         }
         guests.push(guest(&At { node: child, path })?);
     }
     Ok(Scenario {
-        engine_core: node.required(name::ENGINE_CORE, ONE_CELL)?,
-        idle_functions: node.optional(name::IDLE_FUNCTIONS, ONE_CELL)?.unwrap_or(0),
+        engine_core: node.required(name::ENGINE_CORE, node.number(name::ENGINE_CORE)?)?,
+        idle_functions: node.number(name::IDLE_FUNCTIONS)?.unwrap_or(0),
         baseline: node.flag(name::BASELINE)?,
         guests,
     })
 }
 
+const STRING: &str = "a string";
 const ONE_CELL: &str = "one cell";
 const TWO_CELLS: &str = "two cells (a number of 64 bits)";
 const FOUR_CELLS: &str = "four cells (address and length of 64 bits)";
 
-fn guest(node: &At<'_>) -> Result<Guest, ReadError> {
-    let role: &str = node
-        .optional(name::ROLE, "a string")?
+fn guest<'a>(node: &At<'a>) -> Result<Guest, ReadError<'a>> {
+    let role = node
+        .text(name::ROLE, STRING)?
         .unwrap_or(binding::ROLE_GUEST);
     if role != binding::ROLE_GUEST {
-        return Err(ReadError::UnknownRole {
-            node: node.path.clone(),
-            role: role.to_string(),
-        });
+        let node = node.path;
+        return Err(ReadError::UnknownRole { node, role });
     }
     node.knows_only(&name::OF_GUEST)?;
     if let Some(inner) = node.node.children().next() {
-        let node = alloc::format!("{}/{}", node.path, inner.name());
+        let node = NodePath::Inner(node.node.name(), inner.name());
         return Err(ReadError::UnknownNode { node });
     }
+    let cores = node.cells(name::CORES, "a list of cells")?;
     Ok(Guest {
-        name: node.required::<&str>(name::LABEL, "a string")?.to_string(),
-        cores: node.required(name::CORES, "a list of cells")?,
-        memory_bytes: node.required(name::MEMORY_BYTES, TWO_CELLS)?,
-        memory_at: node.optional(name::MEMORY_AT, TWO_CELLS)?,
-        image: module(node.required(name::IMAGE, FOUR_CELLS)?),
-        payload: node.optional(name::PAYLOAD, FOUR_CELLS)?.map(module),
+        name: node
+            .required(name::LABEL, node.text(name::LABEL, STRING)?)?
+            .to_string(),
+        cores: node
+            .required(name::CORES, cores)?
+            .iter()
+            .map(|it| it.get())
+            .collect(),
+        memory_bytes: node.required(name::MEMORY_BYTES, node.wide(name::MEMORY_BYTES)?)?,
+        memory_at: node.wide(name::MEMORY_AT)?,
+        image: node.required(name::IMAGE, node.module(name::IMAGE)?)?,
+        payload: node.module(name::PAYLOAD)?,
         on_fault: on_fault(node)?,
         function: function(node)?,
-        arguments: node
-            .optional::<&str>(name::BOOTARGS, "a string")?
-            .unwrap_or("")
-            .to_string(),
+        arguments: node.text(name::BOOTARGS, STRING)?.unwrap_or("").to_string(),
     })
 }
 
-fn module([pa_high, pa_low, len_high, len_low]: [u32; 4]) -> Module {
-    let join = |high, low| u64::from(high) << 32 | u64::from(low);
-    Module {
-        pa: join(pa_high, pa_low),
-        len_bytes: join(len_high, len_low),
-    }
-}
-
-fn on_fault(node: &At<'_>) -> Result<OnFault, ReadError> {
+fn on_fault<'a>(node: &At<'a>) -> Result<OnFault, ReadError<'a>> {
     let expected = "\"stop\" or \"restart\"";
+    let times_max = node.number(name::RESTARTS_MAX)?;
     match node
-        .optional::<&str>(name::ON_FAULT, expected)?
+        .text(name::ON_FAULT, expected)?
         .unwrap_or(binding::STOP)
     {
-        binding::STOP if node.node.property(name::RESTARTS_MAX).is_some() => {
+        binding::STOP if times_max.is_some() => {
             Err(node.malformed(name::RESTARTS_MAX, "absent unless on-fault is \"restart\""))
         }
         binding::STOP => Ok(OnFault::Stop),
         binding::RESTART => Ok(OnFault::Restart {
-            times_max: node.required(name::RESTARTS_MAX, ONE_CELL)?,
+            times_max: node.required(name::RESTARTS_MAX, times_max)?,
         }),
         _ => Err(node.malformed(name::ON_FAULT, expected)),
     }
 }
 
-fn function(node: &At<'_>) -> Result<Function, ReadError> {
+fn function<'a>(node: &At<'a>) -> Result<Function, ReadError<'a>> {
     let default = Function::default();
-    let quota: Option<[u32; 5]> =
-        node.optional(name::QUOTA, "five cells: pds, cqs, qps, mrs and pages")?;
+    let five = "five cells: pds, cqs, qps, mrs and pages";
+    let quota = match node.cells(name::QUOTA, five)? {
+        None => default.quota,
+        Some([pds, cqs, qps, mrs, pages]) => Quota {
+            pds: pds.get(),
+            cqs: cqs.get(),
+            qps: qps.get(),
+            mrs: mrs.get(),
+            pages: pages.get(),
+        },
+        Some(_) => return Err(node.malformed(name::QUOTA, five)),
+    };
     Ok(Function {
         partition: node
             .sixteen_bits(name::PARTITION)?
             .unwrap_or(default.partition),
         weight: node.sixteen_bits(name::WEIGHT)?.unwrap_or(default.weight),
-        quota: quota.map_or(default.quota, |[pds, cqs, qps, mrs, pages]| Quota {
-            pds,
-            cqs,
-            qps,
-            mrs,
-            pages,
-        }),
+        quota,
     })
 }
 
 /// A node that knows its path.
 struct At<'a> {
     node: FdtNode<'a>,
-    path: String,
+    path: NodePath<'a>,
 }
 
 impl<'a> At<'a> {
-    fn optional<T: FromPropertyValue<'a>>(
+    fn required<T>(&self, property: &'static str, found: Option<T>) -> Result<T, ReadError<'a>> {
+        found.ok_or(ReadError::Missing {
+            node: self.path,
+            property,
+        })
+    }
+
+    /// A string of UTF-8 with one zero byte, at its end.
+    fn text(
         &self,
         property: &'static str,
         expected: &'static str,
-    ) -> Result<Option<T>, ReadError> {
-        match self.found(property) {
-            None => Ok(None),
-            Some(found) => found
-                .value_as()
-                .map(Some)
-                .map_err(|_| self.malformed(property, expected)),
+    ) -> Result<Option<&'a str>, ReadError<'a>> {
+        let Some(value) = self.found(property) else {
+            return Ok(None);
+        };
+        match CStr::from_bytes_with_nul(value).map(CStr::to_str) {
+            Ok(Ok(text)) => Ok(Some(text)),
+            _ => Err(self.malformed(property, expected)),
         }
     }
 
-    fn required<T: FromPropertyValue<'a>>(
+    fn cells(
         &self,
         property: &'static str,
         expected: &'static str,
-    ) -> Result<T, ReadError> {
-        self.optional(property, expected)?
-            .ok_or_else(|| ReadError::Missing {
-                node: self.path.clone(),
-                property,
-            })
+    ) -> Result<Option<&'a [U32]>, ReadError<'a>> {
+        match self.found(property).map(<[U32]>::ref_from_bytes) {
+            None => Ok(None),
+            Some(Ok(cells)) => Ok(Some(cells)),
+            Some(Err(_)) => Err(self.malformed(property, expected)),
+        }
     }
 
-    fn sixteen_bits(&self, property: &'static str) -> Result<Option<u16>, ReadError> {
-        let expected = "one cell below 65536";
-        let value: Option<u32> = self.optional(property, expected)?;
-        value
-            .map(|value| u16::try_from(value).map_err(|_| self.malformed(property, expected)))
-            .transpose()
+    fn number(&self, property: &'static str) -> Result<Option<u32>, ReadError<'a>> {
+        match self.cells(property, ONE_CELL)? {
+            None => Ok(None),
+            Some([cell]) => Ok(Some(cell.get())),
+            Some(_) => Err(self.malformed(property, ONE_CELL)),
+        }
+    }
+
+    fn sixteen_bits(&self, property: &'static str) -> Result<Option<u16>, ReadError<'a>> {
+        let Some(value) = self.number(property)? else {
+            return Ok(None);
+        };
+        match u16::try_from(value) {
+            Ok(value) => Ok(Some(value)),
+            Err(_) => Err(self.malformed(property, "one cell below 65536")),
+        }
+    }
+
+    fn wide(&self, property: &'static str) -> Result<Option<u64>, ReadError<'a>> {
+        match self.cells(property, TWO_CELLS)? {
+            None => Ok(None),
+            Some([high, low]) => Ok(Some(join(*high, *low))),
+            Some(_) => Err(self.malformed(property, TWO_CELLS)),
+        }
+    }
+
+    fn module(&self, property: &'static str) -> Result<Option<Module>, ReadError<'a>> {
+        match self.cells(property, FOUR_CELLS)? {
+            None => Ok(None),
+            Some([pa_high, pa_low, len_high, len_low]) => Ok(Some(Module {
+                pa: join(*pa_high, *pa_low),
+                len_bytes: join(*len_high, *len_low),
+            })),
+            Some(_) => Err(self.malformed(property, FOUR_CELLS)),
+        }
     }
 
     /// A property whose presence says all.
-    fn flag(&self, property: &'static str) -> Result<bool, ReadError> {
+    fn flag(&self, property: &'static str) -> Result<bool, ReadError<'a>> {
         match self.found(property) {
             None => Ok(false),
-            Some(found) if found.value().is_empty() => Ok(true),
+            Some([]) => Ok(true),
             Some(_) => Err(self.malformed(property, "empty")),
         }
     }
 
-    fn found(&self, property: &str) -> Option<FdtProperty<'a>> {
-        self.node.properties().find(|it| it.name() == property)
+    fn found(&self, property: &str) -> Option<&'a [u8]> {
+        let mut properties = self.node.properties();
+        let found = properties.find(|it| it.name() == property)?;
+        found.value_as().ok()
     }
 
-    fn knows_only(&self, known: &[&str]) -> Result<(), ReadError> {
-        match self
-            .node
-            .properties()
-            .find(|it| !known.contains(&it.name()))
-        {
-            None => Ok(()),
-            Some(it) => Err(ReadError::UnknownProperty {
-                node: self.path.clone(),
-                property: it.name().to_string(),
-            }),
+    fn knows_only(&self, known: &[&str]) -> Result<(), ReadError<'a>> {
+        for property in self.node.properties() {
+            if !known.contains(&property.name()) {
+                let node = self.path;
+                return Err(ReadError::UnknownProperty { node, property });
+            }
         }
+        Ok(())
     }
 
-    fn malformed(&self, property: &'static str, expected: &'static str) -> ReadError {
+    fn malformed(&self, property: &'static str, expected: &'static str) -> ReadError<'a> {
         ReadError::Malformed {
-            node: self.path.clone(),
+            node: self.path,
             property,
             expected,
         }
     }
+}
+
+fn join(high: U32, low: U32) -> u64 {
+    u64::from(high.get()) << 32 | u64::from(low.get())
 }
