@@ -8,6 +8,7 @@ mod artifacts;
 mod board;
 mod claims;
 mod console;
+mod debian;
 mod elf;
 mod host_steps;
 mod launch;
@@ -49,6 +50,7 @@ enum Verb {
     Bench(verb::bench::Bench),
     Gdb(verb::gdb::Gdb),
     Size(verb::size::Size),
+    Linux(verb::linux::Linux),
     Doctor(verb::doctor::Doctor),
 }
 
@@ -61,6 +63,7 @@ fn main() -> ExitCode {
         Verb::Bench(verb) => verb.run(),
         Verb::Gdb(verb) => verb.run(),
         Verb::Size(verb) => verb.run(),
+        Verb::Linux(verb) => verb.run(),
         Verb::Doctor(verb) => verb.run(),
     };
     done.unwrap_or_else(|error| {

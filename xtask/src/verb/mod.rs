@@ -4,6 +4,7 @@ pub(crate) mod bench;
 pub(crate) mod build;
 pub(crate) mod doctor;
 pub(crate) mod gdb;
+pub(crate) mod linux;
 pub(crate) mod run;
 pub(crate) mod setup;
 pub(crate) mod size;

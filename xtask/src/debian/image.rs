@@ -1,0 +1,178 @@
+//! The first file systems of a KVM host and of its tenants.
+//!
+//! What they do at boot is not here: the scripts of `xtask/linux` say it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::cpio::Cpio;
+use super::{Debian, programs};
+use crate::terminal::Step;
+use crate::workspace;
+
+/// Loaded by both.
+const MODULES_TENANT: [&str; 5] = [
+    "virtio_pci",
+    "virtio_net",
+    // What rdma_rxe asks the kernel's crypto for by name.
+    "crc32_generic",
+    "rdma_rxe",
+    "ib_uverbs",
+];
+/// The network between the tenants.
+const MODULES_HOST: [&str; 3] = ["bridge", "tun", "vhost_net"];
+
+const BUSYBOX: &str = "bin/busybox";
+const PROGRAMS_TENANT: [&str; 6] = [
+    "usr/bin/iperf3",
+    "usr/bin/rdma",
+    "usr/bin/ib_send_bw",
+    "usr/bin/ib_send_lat",
+    "usr/bin/ib_write_bw",
+    "usr/bin/ib_write_lat",
+];
+/// Opened by libibverbs, which finds its name in the second.
+const PROVIDER: &str = "usr/lib/aarch64-linux-gnu/libibverbs/librxe-rdmav34.so";
+const PROVIDER_NAME: &str = "etc/libibverbs.d/rxe.driver";
+const PROGRAMS_HOST: [&str; 1] = ["usr/bin/qemu-system-aarch64"];
+
+/// The console before `/dev` is mounted: without it the kernel gives init no standard output.
+const CONSOLE: (&str, (u32, u32)) = ("dev/console", (5, 1));
+
+/// Where the host has what its tenants boot with, and the file that they move.
+const TENANT_KERNEL: &str = "tenant/kernel";
+const TENANT_INITRD: &str = "tenant/initrd";
+/// An archive of its own, which Linux takes after the tenant's.
+const TENANT_PAYLOAD: &str = "tenant/payload";
+/// In that archive.
+const PAYLOAD: &str = "payload";
+
+/// What is put in beside Debian's files.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Parts {
+    /// Unimux's program for hosts and tenants.
+    pub(crate) tool: Option<PathBuf>,
+    /// The file that tenants move.
+    pub(crate) payload: Option<PathBuf>,
+}
+
+/// What Linux boots with.
+#[derive(Clone, Debug)]
+pub(crate) struct Images {
+    /// An arm64 `Image`.
+    pub(crate) kernel: PathBuf,
+    /// The host's first file system; has those of its tenants in it.
+    pub(crate) initrd: PathBuf,
+}
+
+impl Images {
+    /// Makes them from Debian's files.
+    pub(crate) fn build(debian: &Debian, parts: &Parts) -> Result<Self> {
+        let step = Step::begin("Making the first file systems of the Linux host and its tenants");
+        let folder = workspace::output().join("linux");
+        fs::create_dir_all(&folder)?;
+        let tenant = tenant(debian, parts)?;
+        let tenant_bytes = tenant.len();
+        let host = host(debian, parts, &tenant)?;
+        let initrd = folder.join("host.cpio");
+        fs::write(&initrd, &host)?;
+        step.done(&format!(
+            "{} MiB, {} MiB of it for tenants",
+            host.len() >> 20,
+            tenant_bytes >> 20
+        ));
+        Ok(Self {
+            kernel: debian.kernel(),
+            initrd,
+        })
+    }
+}
+
+fn tenant(debian: &Debian, parts: &Parts) -> Result<Vec<u8>> {
+    let mut cpio = Cpio::default();
+    base(&mut cpio, debian, parts, "tenant")?;
+    add_modules(&mut cpio, debian, &MODULES_TENANT)?;
+    add_programs(&mut cpio, debian, &PROGRAMS_TENANT)?;
+    add_programs(&mut cpio, debian, &[PROVIDER])?;
+    let name = fs::read(debian.root.join(PROVIDER_NAME))?;
+    cpio.file(PROVIDER_NAME, 0o644, &name);
+    Ok(cpio.finish())
+}
+
+fn host(debian: &Debian, parts: &Parts, tenant: &[u8]) -> Result<Vec<u8>> {
+    let mut cpio = Cpio::default();
+    base(&mut cpio, debian, parts, "host")?;
+    add_modules(&mut cpio, debian, &MODULES_HOST)?;
+    add_programs(&mut cpio, debian, &PROGRAMS_HOST)?;
+    cpio.file(TENANT_KERNEL, 0o644, &fs::read(debian.kernel())?);
+    cpio.file(TENANT_INITRD, 0o644, tenant);
+    let mut payload = Cpio::default();
+    if let Some(path) = &parts.payload {
+        let bytes = fs::read(path).with_context(|| format!("no payload {}", path.display()))?;
+        payload.file(PAYLOAD, 0o644, &bytes);
+    }
+    cpio.file(TENANT_PAYLOAD, 0o644, &payload.finish());
+    Ok(cpio.finish())
+}
+
+/// What both have: a shell with its tools, Unimux's program, the scripts of `xtask/linux/<role>`.
+fn base(cpio: &mut Cpio, debian: &Debian, parts: &Parts, role: &str) -> Result<()> {
+    for folder in ["dev", "proc", "run", "sys", "tmp", "sbin"] {
+        cpio.directory(folder);
+    }
+    cpio.device(CONSOLE.0, CONSOLE.1);
+    cpio.file(BUSYBOX, 0o755, &fs::read(debian.root.join(BUSYBOX))?);
+    cpio.link("bin/sh", "busybox");
+    if let Some(tool) = &parts.tool {
+        let bytes = fs::read(tool).with_context(|| format!("no program {}", tool.display()))?;
+        cpio.file("bin/unimux", 0o755, &bytes);
+    }
+    let scripts = workspace::root().join("xtask/linux");
+    for folder in [scripts.join("both"), scripts.join(role)] {
+        for (name, bytes) in files(&folder)? {
+            let name = if name == "init.sh" {
+                "init".to_owned()
+            } else {
+                format!("lib/unimux/{name}")
+            };
+            cpio.file(&name, 0o755, &bytes);
+        }
+    }
+    Ok(())
+}
+
+fn files(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
+    let entries = fs::read_dir(folder).with_context(|| workspace::short(folder))?;
+    entries
+        .map(|entry| {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            Ok((name, fs::read(entry.path())?))
+        })
+        .collect()
+}
+
+/// Puts modules in, and a list of them in the order of loading.
+fn add_modules(cpio: &mut Cpio, debian: &Debian, names: &[&str]) -> Result<()> {
+    let mut list = String::new();
+    for path in debian.modules()?.in_order(names)? {
+        let file = path.file_name().context("a module is a file")?;
+        let name = format!("lib/modules/{}", file.to_string_lossy());
+        cpio.file(&name, 0o644, &fs::read(&path)?);
+        list += &format!("/{name}\n");
+    }
+    cpio.file("lib/modules/list", 0o644, list.as_bytes());
+    Ok(())
+}
+
+/// Puts programs in with their libraries.
+fn add_programs(cpio: &mut Cpio, debian: &Debian, names: &[&str]) -> Result<()> {
+    for path in programs::closure(&debian.root, names)? {
+        let bytes = fs::read(debian.root.join(&path))?;
+        cpio.file(&path.display().to_string(), 0o755, &bytes);
+    }
+    Ok(())
+}

@@ -1,0 +1,40 @@
+//! `cargo xtask linux`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::debian::{Debian, Images, Parts};
+use crate::workspace;
+
+/// Brings Debian's arm64 kernel and programs, and makes what a KVM host and its tenants boot with.
+///
+/// All of it is in target/; nothing of the system changes, and root is not needed. What was
+/// downloaded once is used again, without a network.
+#[derive(clap::Args)]
+pub(crate) struct Linux {
+    /// Ask Debian's archive for newer versions.
+    #[arg(long)]
+    refresh: bool,
+    /// The program of Unimux for Linux [default: the one of this repository].
+    #[arg(long, value_name = "FILE")]
+    tool: Option<PathBuf>,
+    /// The file that the tenants move.
+    #[arg(long, value_name = "FILE")]
+    payload: Option<PathBuf>,
+}
+
+impl Linux {
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        let debian = Debian::bring(self.refresh)?;
+        let parts = Parts {
+            tool: self.tool,
+            payload: self.payload,
+        };
+        let images = Images::build(&debian, &parts)?;
+        println!("kernel {}", workspace::short(&images.kernel));
+        println!("initrd {}", workspace::short(&images.initrd));
+        Ok(ExitCode::SUCCESS)
+    }
+}
