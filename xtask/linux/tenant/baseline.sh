@@ -16,7 +16,7 @@ baseline_list() {
 # polite COMMAND…: runs it so that whatever else is ready goes first. perftest polls without end, and
 # with one core Soft-RoCE's own work would wait for the next tick behind it.
 polite() {
-    chrt -i 0 "$@"
+    nice -n 19 "$@"
 }
 
 baseline_serve() {
