@@ -11,7 +11,8 @@
 //!
 //! To attach, the guest zeroes the page, writes [`Offer`] and stores the page's IPA to the
 //! doorbell page's control word, then rings. The firmware answers in [`Answer`]. A page that the
-//! guest may not name cannot be answered: the attach is counted and nothing else happens.
+//! guest may not name cannot be answered: nothing happens. Neither does with a page that says
+//! [`Attach::Attached`] already: it has not been zeroed since, and may hold old commands.
 
 use bitfield_struct::bitfield;
 

@@ -19,6 +19,12 @@ pub const RING: u64 = 0x000;
 pub const SOURCE_COMMANDS: u32 = 0;
 
 /// Offset of the *control* word: the IPA of the control page, stored before ringing to attach.
+///
+/// A function that is attached already is attached *anew* when a ring for the command ring finds
+/// another value here, or finds the answer of the control page zeroed: all that was made since it
+/// was attached is taken back, and the page is answered when nothing of it is in flight any more.
+/// So a guest's next program can begin where the last one was killed, and whoever frees the memory
+/// of the last one attaches first.
 pub const CONTROL: u64 = 0x008;
 
 /// A value for the ring word that no other ring of the function repeats.

@@ -45,6 +45,9 @@ pub const TABLES: u64 = 0x2_0000;
 /// Bytes of the room for tables.
 pub const TABLES_BYTES: u64 = 0x2_0000;
 
+/// The partition of the physical function, which no tenant can be in.
+pub const PARTITION: u16 = u16::MAX;
+
 /// What windows are made of: 4 KiB.
 pub const PAGE_BYTES: u64 = 4096;
 /// Sizes of the pages of a list, as powers of two: 4 KiB and 2 MiB.

@@ -42,8 +42,12 @@ mod complete;
 mod doorbell;
 mod fetch;
 mod flight;
+mod frames;
+mod host;
 mod notify;
 mod object;
+mod physical;
+mod rate;
 mod schedule;
 mod take_back;
 mod transfer;
@@ -60,8 +64,11 @@ use unimux_engine::Engine;
 use command::ControlBudget;
 use doorbell::Watch;
 use flight::Flights;
+pub use host::Host;
 use object::{Function, Keys, Request};
 pub use object::{FunctionConfig, FunctionId, Quota};
+use physical::Physical;
+pub use physical::PhysicalConfig;
 use schedule::Schedule;
 
 /// Functions that one firmware can serve: a bit for each in one word.
@@ -83,6 +90,12 @@ pub trait Platform {
 
     /// Interrupts the guest of `function`: a completion queue that it armed has a completion.
     fn interrupt(&mut self, function: FunctionId);
+
+    /// The host of virtual machines on this machine, if there is one. A machine without one has no
+    /// physical function.
+    fn host(&mut self) -> Option<&mut dyn Host> {
+        None
+    }
 }
 
 /// Whether a round found something to do.
@@ -109,6 +122,12 @@ pub enum AddError {
     /// The doorbell page is not one aligned page.
     #[error("the doorbell page is not an aligned page of 4 KiB")]
     Doorbell,
+    /// The physical function's region is not as large as it should be, or not aligned.
+    #[error(
+        "the physical function's region is not {} aligned bytes",
+        unimux_abi::physical::REGION_BYTES
+    )]
+    Region,
     /// The weight is zero.
     #[error("a function's weight is at least one")]
     Weight,
@@ -129,6 +148,9 @@ pub struct Firmware<E> {
     keys: Keys,
     /// Functions that are being taken back.
     leaving: usize,
+    physical: Option<Physical>,
+    /// Functions that have limits; a bit for each.
+    limited: u64,
     busy_cycles: u64,
 }
 
@@ -147,6 +169,8 @@ impl<E: Engine> Firmware<E> {
             control: ControlBudget::default(),
             keys: Keys::new(seed),
             leaving: 0,
+            physical: None,
+            limited: 0,
             busy_cycles: 0,
         }
     }
@@ -190,7 +214,11 @@ impl<E: Engine> Firmware<E> {
         self.look_at_a_waiting_function(platform);
         let mut worked = false;
         if let Some(function) = self.schedule.next() {
-            worked = self.turn(function, platform);
+            worked = if self.limited & 1 << function == 0 {
+                self.turn(function, platform)
+            } else {
+                self.limited_turn(function, platform)
+            };
             worked |= self.reap(platform);
             if worked && sampled {
                 self.charge_cycles(function, platform.cycles().wrapping_sub(before));

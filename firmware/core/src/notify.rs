@@ -40,7 +40,9 @@ impl<E: Engine> Firmware<E> {
         if wanted && arm != cq.answered_arm {
             cq.answered_arm = arm;
             function.count(Counter::Interrupts, 1);
-            platform.interrupt(FunctionId(index as u16));
+            if !self.note_completion(index) {
+                platform.interrupt(FunctionId(index as u16));
+            }
         }
     }
 }

@@ -99,6 +99,16 @@ impl Schedule {
         Some(best)
     }
 
+    /// How much service a function has had: a mark for [`cost_since`](Self::cost_since).
+    pub(crate) const fn service_of(&self, function: usize) -> u64 {
+        self.served[function]
+    }
+
+    /// What was charged to a function since a mark that it had no rest after, in bytes.
+    pub(crate) const fn cost_since(&self, function: usize, mark: u64) -> u64 {
+        self.served[function].wrapping_sub(mark) / self.scales[function] as u64
+    }
+
     /// Counts `cost_bytes` of service for a function.
     pub(crate) fn charge(&mut self, function: usize, cost_bytes: u64) {
         let share = cost_bytes * u64::from(self.scales[function]);

@@ -24,6 +24,7 @@ impl<E: Engine> Firmware<E> {
     /// If `id` is not of this firmware.
     pub fn begin_take_back(&mut self, id: FunctionId) {
         let index = usize::from(id.0);
+        self.functions[index].comes_back = false;
         if matches!(
             self.functions[index].serving,
             Serving::Free | Serving::Leaving(_)
@@ -79,6 +80,8 @@ impl<E: Engine> Firmware<E> {
             self.functions[index].forget();
             self.functions[index].serving = Serving::Free;
             self.leaving -= 1;
+            self.come_back(index);
+            self.taken_back(index, platform);
         }
     }
 }

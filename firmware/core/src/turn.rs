@@ -157,6 +157,9 @@ impl<E: Engine> Firmware<E> {
         let Some(index) = self.watch.next_waiting() else {
             return;
         };
+        if self.limited & 1 << index != 0 && self.look_at_a_limited_function(index, platform) {
+            return;
+        }
         let function = &mut self.functions[index];
         let now_ns = platform.now_ns();
         let mut left = function.attention.waiting;

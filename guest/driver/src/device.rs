@@ -74,11 +74,14 @@ impl<P: Platform> Device<P> {
     /// Attaches the function behind `platform`, with `page` as its control page: 4 KiB, aligned to
     /// as much. The page is cleared.
     ///
+    /// If the function is attached already, as by a program that was killed, all that was made
+    /// with it is gone when this returns, and none of its memory is touched any more.
+    ///
     /// # Errors
     ///
     /// [`Error::AttachRefused`] if the firmware does not serve this driver; [`Error::Timeout`] if
-    /// it does not answer at all, as when the function is attached already, or when the page is
-    /// not memory that the guest may name.
+    /// it does not answer at all, as when the function is stopped, or when the page is not memory
+    /// that the guest may name.
     pub fn attach(platform: P, page: DmaBlock) -> Result<Self, Error> {
         Self::attach_within(platform, page, crate::DEFAULT_TIMEOUT_NS)
     }

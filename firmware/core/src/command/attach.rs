@@ -11,19 +11,27 @@ use core::sync::atomic::Ordering;
 use crate::Firmware;
 use crate::object::{Control, Function, Serving};
 
+/// The outcome of a page that has been attached already.
+const ATTACHED: u32 = Attach::Attached as u32;
+
 impl<E: Engine> Firmware<E> {
     /// Attaches a function if its guest offers a control page. Whether it is attached now.
     ///
     /// A page that the guest may not name gets no answer: there is no place for one.
     pub(super) fn attach(&mut self, index: usize) -> bool {
         let function = &mut self.functions[index];
-        let Some(page) = offered_page(function) else {
+        let Some((word, page)) = offered_page(function) else {
             return false;
         };
         let Some(offer) = page.word(control::OFFER) else {
             return false;
         };
         let offer = Offer::from_bits(offer.load(Ordering::Acquire));
+        let answered = page.word(control::ANSWER);
+        if answered.is_none_or(|word| word.load(Ordering::Relaxed) as u32 == ATTACHED) {
+            // What an earlier life left: there may be commands of it, too.
+            return false;
+        }
         let attach = if offer.magic() != MAGIC {
             Attach::NotAnOffer
         } else if offer.version() >> 16 != VERSION >> 16 {
@@ -37,6 +45,7 @@ impl<E: Engine> Firmware<E> {
                 return false;
             };
             function.control = Some(control);
+            function.attached_by = word;
             function.serving = Serving::Attached;
         }
         let answer = Answer {
@@ -59,23 +68,26 @@ impl<E: Engine> Firmware<E> {
         }
         if attached {
             self.control.look_at(index);
+            if let Some(tenant) = self.tenant_mut(index) {
+                tenant.attaches = tenant.attaches.wrapping_add(1);
+            }
         }
         attached
     }
 }
 
-/// The page that the doorbell page's control word names, if the guest may name it.
-fn offered_page(function: &Function) -> Option<Span> {
-    let ipa = Ipa::new(
-        function
-            .doorbell
-            .word(doorbell::CONTROL)?
-            .load(Ordering::Relaxed),
-    );
+/// The doorbell page's control word, and the page that it names, if the guest may name it.
+fn offered_page(function: &Function) -> Option<(u64, Span)> {
+    let word = function
+        .doorbell
+        .word(doorbell::CONTROL)?
+        .load(Ordering::Relaxed);
+    let ipa = Ipa::new(word);
     if !ipa.is_aligned(control::PAGE_BYTES) {
         return None;
     }
-    function.windows.translate(ipa, control::PAGE_BYTES).ok()
+    let page = function.windows.translate(ipa, control::PAGE_BYTES);
+    Some((word, page.ok()?))
 }
 
 /// The rings of a control page.

@@ -8,9 +8,11 @@
 //! command ring competes with other commands only.
 
 mod attach;
+mod attach_anew;
 mod completion_queue;
 mod domain;
 mod message;
+mod physical;
 mod queue_pair;
 mod region;
 
@@ -124,7 +126,7 @@ impl<E: Engine> Firmware<E> {
                 self.control.forget(index);
                 self.attach(index)
             }
-            Serving::Attached => self.command(index, platform),
+            Serving::Attached => self.makes_way(index) || self.command(index, platform),
             Serving::Free | Serving::Stopped | Serving::Leaving(_) => {
                 self.control.forget(index);
                 false
@@ -143,11 +145,19 @@ impl<E: Engine> Firmware<E> {
 
     /// Goes on with the command that is not finished, or takes the next one.
     fn command(&mut self, index: usize, platform: &mut impl Platform) -> bool {
+        if self.is_physical(index) {
+            self.tell_host();
+        }
         if let Some((tag, unfinished)) = self.functions[index].unfinished.take() {
             let outcome = self.go_on(index, unfinished, platform);
-            let worked = !matches!(outcome, Ok(Ending::Later(Unfinished::Fence(_))));
+            let waits = matches!(
+                outcome,
+                Ok(Ending::Later(
+                    Unfinished::Fence(_) | Unfinished::TakeBack { .. }
+                ))
+            );
             self.end_command(index, tag, outcome);
-            return worked;
+            return !waits;
         }
         let Some(control) = &mut self.functions[index].control else {
             return false;
@@ -193,7 +203,7 @@ impl<E: Engine> Firmware<E> {
             Opcode::DestroyQp => self.destroy_qp(index, entry, platform),
             Opcode::QueryQp => self.query_qp(index, entry),
             Opcode::Message => self.message(index, entry),
-            _ => Err(Status::NotSupported),
+            opcode => self.physical_command(index, opcode, entry, platform),
         }
     }
 
@@ -208,6 +218,8 @@ impl<E: Engine> Firmware<E> {
             Unfinished::Fence(mark) if self.flights.has_passed(mark) => Ok(Ending::Done(0)),
             Unfinished::Fence(_) => Ok(Ending::Later(unfinished)),
             Unfinished::Quiesce { qp, then_reset } => self.quiesce(index, qp, then_reset, platform),
+            Unfinished::TakeBack { tenant } => self.await_take_back(tenant),
+            Unfinished::Grant(pages) => self.go_on_granting(pages, platform),
             Unfinished::Pages(register) => self.copy_pages(index, register),
         }
     }
@@ -280,8 +292,13 @@ impl<E: Engine> Firmware<E> {
         Ok(Ending::Done(counters::COUNT as u64))
     }
 
-    /// The guest broke a ring of its own: nothing of the function is served any more.
+    /// The guest broke a ring of its own: nothing of the function is served any more. Nobody
+    /// could take the physical function back: its host attaches it anew.
     fn stop(&mut self, index: usize) {
+        if self.is_physical(index) {
+            return self.begin_anew(index);
+        }
+        self.note_stop(index);
         self.turn_away_from(index);
         self.functions[index].serving = Serving::Stopped;
     }

@@ -45,6 +45,26 @@ pub struct Quota {
     pub pages: u32,
 }
 
+impl Quota {
+    /// Nothing at all.
+    pub(crate) const NONE: Self = Self {
+        pds: 0,
+        cqs: 0,
+        qps: 0,
+        mrs: 0,
+        pages: 0,
+    };
+
+    /// Whether `room` is enough for it.
+    pub(crate) const fn fits(&self, room: &Self) -> bool {
+        self.pds <= room.pds
+            && self.cqs <= room.cqs
+            && self.qps <= room.qps
+            && self.mrs <= room.mrs
+            && self.pages <= room.pages
+    }
+}
+
 impl Default for Quota {
     fn default() -> Self {
         Self {
@@ -100,6 +120,10 @@ pub(crate) struct Control {
 pub(crate) enum Unfinished {
     /// Wait until all copies before the mark are reaped; then it is done.
     Fence(u64),
+    /// Wait until a tenant's function is taken back.
+    TakeBack { tenant: usize },
+    /// Let a tenant name pages of a list, a few a turn.
+    Grant(GrantPages),
     /// Wait until nothing of a queue pair is in flight; then end it, or begin it anew.
     Quiesce { qp: u16, then_reset: bool },
     /// Copy a page list, a few entries a turn.
@@ -120,10 +144,22 @@ pub(crate) struct RegisterPages {
     pub(crate) copied: u64,
 }
 
+/// Pages of the host that a tenant is being let name.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct GrantPages {
+    pub(crate) tenant: usize,
+    pub(crate) ipa: Ipa,
+    pub(crate) shift: u32,
+    pub(crate) list: Span,
+    pub(crate) granted: u64,
+}
+
 /// A function, with what the firmware remembers of it.
 #[derive(Debug)]
 pub(crate) struct Function {
     pub(crate) serving: Serving,
+    /// Whether its guest can attach again once it is taken back.
+    pub(crate) comes_back: bool,
     pub(crate) windows: Windows,
     pub(crate) doorbell: Span,
     /// The ring word of the doorbell page.
@@ -132,6 +168,8 @@ pub(crate) struct Function {
     pub(crate) partition: u16,
     pub(crate) attention: Attention,
     pub(crate) control: Option<Control>,
+    /// The control word of the doorbell page when it was attached.
+    pub(crate) attached_by: u64,
     /// The tag of a command that was taken and not answered yet, and what is left of it.
     pub(crate) unfinished: Option<(u16, Unfinished)>,
     /// Protection domains, each with the number of its users.
@@ -158,6 +196,7 @@ impl Function {
             .expect("the doorbell is an aligned page");
         let mut function = Self {
             serving: Serving::Given,
+            comes_back: false,
             windows,
             doorbell,
             ring,
@@ -165,6 +204,7 @@ impl Function {
             partition,
             attention: Attention::default(),
             control: None,
+            attached_by: 0,
             unfinished: None,
             pds: Table::new(quota.pds),
             cqs: Table::new(quota.cqs),
@@ -176,6 +216,24 @@ impl Function {
         };
         function.reset_counters();
         function
+    }
+
+    /// Rings at another page from now on; nobody has the function.
+    pub(crate) fn set_doorbell(&mut self, doorbell: Span) {
+        self.ring = doorbell
+            .word(doorbell::RING)
+            .expect("the doorbell is an aligned page");
+        self.doorbell = doorbell;
+    }
+
+    /// Lets its next guest have so many objects; no more than there is room for.
+    pub(crate) fn set_quota(&mut self, quota: Quota) {
+        self.quota = quota;
+        self.pds.set_quota(quota.pds);
+        self.cqs.set_quota(quota.cqs);
+        self.qps.set_quota(quota.qps);
+        self.regions.set_quota(quota.mrs);
+        self.pages.set_quota(quota.pages);
     }
 
     /// Forgets everything that the guest made; its places and its memory stay.
@@ -221,7 +279,7 @@ impl Function {
             + self.pds.held_bytes()
             + self.cqs.held_bytes()
             + self.qps.held_bytes()
-            + usize::from(self.quota.qps) * size_of::<Request>()
+            + self.qps.places() * size_of::<Request>()
             + self.regions.held_bytes()
             + self.pages.held_bytes()
             + self.doorbell.len_bytes() as usize;

@@ -10,9 +10,10 @@ mod queue_pair;
 mod region;
 mod request;
 mod table;
+mod tenant;
 
 pub(crate) use completion_queue::CompletionQueue;
-pub(crate) use function::{Control, Function, RegisterPages, Serving, Unfinished};
+pub(crate) use function::{Control, Function, GrantPages, RegisterPages, Serving, Unfinished};
 pub use function::{FunctionConfig, FunctionId, Quota};
 pub(crate) use keys::Keys;
 pub(crate) use pages::{PageRun, Pages};
@@ -20,3 +21,4 @@ pub(crate) use queue_pair::{Peer, QueuePair, Stage};
 pub(crate) use region::{Backing, Region, Regions};
 pub(crate) use request::{Pieces, Range, Receive, Request, Source};
 pub(crate) use table::Table;
+pub(crate) use tenant::{After, Life, Tenant};

@@ -22,6 +22,8 @@ pub(crate) struct Pages {
     entries: Box<[u64]>,
     /// Whether a grain is taken.
     taken: Box<[bool]>,
+    /// How many grains may be taken.
+    quota: usize,
 }
 
 impl Pages {
@@ -30,17 +32,23 @@ impl Pages {
         Self {
             entries: vec![0; (grains * GRAIN) as usize].into_boxed_slice(),
             taken: vec![false; grains as usize].into_boxed_slice(),
+            quota: grains as usize,
         }
+    }
+
+    /// Lets `entries` be taken, while none is; no more than there are.
+    pub(crate) fn set_quota(&mut self, entries: u32) {
+        self.quota = self.taken.len().min(entries.div_ceil(GRAIN) as usize);
     }
 
     /// A run of at least `count` entries: the first gap that is long enough.
     pub(crate) fn take(&mut self, count: u64) -> Option<PageRun> {
         let grains = usize::try_from(count.div_ceil(u64::from(GRAIN))).ok()?;
-        if grains == 0 || grains > self.taken.len() {
+        if grains == 0 || grains > self.quota {
             return None;
         }
         let mut free = 0;
-        for grain in 0..self.taken.len() {
+        for grain in 0..self.quota {
             free = if self.taken[grain] { 0 } else { free + 1 };
             if free == grains {
                 let first = grain + 1 - grains;

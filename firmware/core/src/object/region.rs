@@ -114,6 +114,11 @@ impl Regions {
         }
     }
 
+    /// Lets there be `quota` regions, while there is none; no more than there is room for.
+    pub(crate) const fn set_quota(&mut self, quota: u16) {
+        self.quota = quota;
+    }
+
     const fn mask(&self) -> u32 {
         self.places.len() as u32 - 1
     }

@@ -6,19 +6,32 @@ use alloc::boxed::Box;
 #[derive(Debug)]
 pub(crate) struct Table<T> {
     places: Box<[Option<T>]>,
+    /// How many of the places may be used.
+    quota: u16,
 }
 
 impl<T> Table<T> {
     pub(crate) fn new(places: u16) -> Self {
         Self {
             places: (0..places).map(|_| None).collect(),
+            quota: places,
         }
+    }
+
+    /// How many places there are.
+    pub(crate) const fn places(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Lets `quota` of the places be used, while none is.
+    pub(crate) const fn set_quota(&mut self, quota: u16) {
+        self.quota = quota;
     }
 
     /// Puts the object that `make` makes of its handle in a free place, or returns `None` if no
     /// place is free.
     pub(crate) fn insert(&mut self, make: impl FnOnce(u16) -> T) -> Option<u16> {
-        let index = self.places.iter().position(Option::is_none)?;
+        let index = self.free_place()?;
         let handle = u16::try_from(index).ok()?;
         self.places[index] = Some(make(handle));
         Some(handle)
@@ -41,7 +54,12 @@ impl<T> Table<T> {
     }
 
     pub(crate) fn has_room(&self) -> bool {
-        self.places.iter().any(Option::is_none)
+        self.free_place().is_some()
+    }
+
+    fn free_place(&self) -> Option<usize> {
+        let quota = usize::from(self.quota);
+        self.places.iter().take(quota).position(Option::is_none)
     }
 
     pub(crate) fn clear(&mut self) {
@@ -68,5 +86,14 @@ mod tests {
         assert_eq!(table.remove(0), None);
         assert_eq!(table.insert(|_| 'c'), Some(0));
         assert_eq!(table.get(7), None);
+    }
+
+    #[test]
+    fn a_quota_may_be_less_than_there_is_room_for() {
+        let mut table = Table::new(2);
+        table.set_quota(1);
+        assert_eq!(table.insert(|_| 'a'), Some(0));
+        assert!(!table.has_room());
+        assert_eq!(table.insert(|_| 'b'), None);
     }
 }
