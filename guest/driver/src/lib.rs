@@ -27,6 +27,7 @@ mod error;
 mod event;
 mod memory;
 mod objects;
+mod physical;
 mod platform;
 mod queue_pair;
 mod request;
@@ -39,6 +40,7 @@ pub use error::Error;
 pub use event::Event;
 pub use memory::DmaBlock;
 pub use objects::{MemoryRegion, PageList, Peer, ProtectionDomain, QpOptions, RNR_FOREVER};
+pub use physical::{FunctionReport, NewFunction, PhysicalFunction};
 pub use platform::Platform;
 pub use queue_pair::QueuePair;
 pub use request::{RecvWr, Remote, SendWr};
@@ -47,7 +49,9 @@ pub use size::{bytes_for_cq, bytes_for_page_list, bytes_for_qp};
 pub use unimux_abi::command::{Access, CqFlags, QpState};
 pub use unimux_abi::completion::{ArmKind, Detail, Status};
 pub use unimux_abi::counters::Counter;
-pub use unimux_abi::physical::StopReason;
+pub use unimux_abi::physical::{
+    Limits as RateLimits, Objects, Record as FunctionRecord, State as FunctionState, StopReason,
+};
 pub use unimux_abi::response::Status as CommandStatus;
 pub use unimux_abi::work::{Flags, Opcode, Segment};
 

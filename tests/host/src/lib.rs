@@ -11,6 +11,7 @@
 //! The tests are in `tests/`, named by what they claim.
 
 mod engine;
+pub mod host;
 pub mod hostile;
 mod machine;
 mod node;

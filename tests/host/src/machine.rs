@@ -1,6 +1,8 @@
 //! The machine that the firmware believes to run on: a clock, and interrupts that are counted.
 
-use unimux_firmware::{FunctionId, Platform};
+use unimux_firmware::{FunctionId, Host, Platform};
+
+use crate::host::HostMemory;
 
 /// Time that a test moves, and interrupts by function.
 #[derive(Debug, Default)]
@@ -9,6 +11,8 @@ pub struct Machine {
     pub now_ns: u64,
     cycles: std::cell::Cell<u64>,
     interrupts: Vec<u64>,
+    /// The memory of a host of virtual machines, if there is one.
+    pub host: Option<HostMemory>,
 }
 
 impl Machine {
@@ -39,5 +43,9 @@ impl Platform for Machine {
             self.interrupts.resize(index + 1, 0);
         }
         self.interrupts[index] += 1;
+    }
+
+    fn host(&mut self) -> Option<&mut dyn Host> {
+        self.host.as_mut().map(|host| host as &mut dyn Host)
     }
 }

@@ -39,7 +39,7 @@ impl Lease {
             place.map(|place| spare.swap_remove(place))
         };
         let Some(memory) = spare else {
-            return Self(leak(bytes));
+            return Self(leak_aligned(bytes, PAGE));
         };
         for word in memory {
             word.store(0, Ordering::Relaxed);
@@ -55,10 +55,10 @@ impl Drop for Lease {
     }
 }
 
-/// `bytes` bytes of zeroed memory, aligned to a page, for ever.
-fn leak(bytes: u64) -> &'static [AtomicU64] {
+/// `bytes` bytes of zeroed memory, aligned to a power of two, for ever.
+pub(crate) fn leak_aligned(bytes: u64, alignment: u64) -> &'static [AtomicU64] {
     let size = usize::try_from(bytes).expect("test memory is small");
-    let layout = Layout::from_size_align(size, PAGE as usize).expect("a page is a power of two");
+    let layout = Layout::from_size_align(size, alignment as usize).expect("a power of two");
     assert!(size > 0);
     // SAFETY: the layout is not empty.
     let memory = unsafe { alloc_zeroed(layout) };
@@ -67,11 +67,11 @@ fn leak(bytes: u64) -> &'static [AtomicU64] {
     }
     memory.expose_provenance();
     // SAFETY: 1. The memory is valid for `size` bytes for ever: it is never freed. 2. It is
-    // aligned to a page and zeroed. 3. Whoever reaches it from here on does so with atomics.
+    // aligned and zeroed. 3. Whoever reaches it from here on does so with atomics.
     unsafe { std::slice::from_raw_parts(memory.cast(), size / 8) }
 }
 
-fn pa_of(words: &'static [AtomicU64]) -> Pa {
+pub(crate) fn pa_of(words: &'static [AtomicU64]) -> Pa {
     Pa::new(words.as_ptr().addr() as u64)
 }
 
@@ -80,10 +80,19 @@ fn pa_of(words: &'static [AtomicU64]) -> Pa {
 pub struct Ram {
     words: &'static [AtomicU64],
     next: Arc<AtomicU64>,
-    _lease: Arc<Lease>,
+    _lease: Option<Arc<Lease>>,
 }
 
 impl Ram {
+    /// RAM in `words`, which somebody else owns.
+    pub(crate) fn over(words: &'static [AtomicU64]) -> Self {
+        Self {
+            words,
+            next: Arc::default(),
+            _lease: None,
+        }
+    }
+
     /// Everything, as the guest would share it.
     #[must_use]
     pub fn all(&self) -> DmaBlock {
@@ -175,7 +184,7 @@ pub fn new_guest(ram_bytes: u64, quota: Quota) -> (Guest, FunctionConfig) {
         ram: Ram {
             words,
             next: Arc::default(),
-            _lease: Arc::new(lease),
+            _lease: Some(Arc::new(lease)),
         },
         doorbell: bell,
     };

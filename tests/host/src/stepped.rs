@@ -11,6 +11,7 @@ use unimux_abi::doorbell;
 use unimux_driver::{Device, DmaBlock, Error, Platform};
 use unimux_firmware::{Firmware, FunctionConfig, FunctionId, Progress, Quota};
 
+use crate::host::HostMemory;
 use crate::{FailingEngine, Guest, Machine, RAM_BYTES, new_guest};
 
 /// Time that passes with every round.
@@ -102,10 +103,21 @@ impl World {
     /// What a guest's driver runs on.
     #[must_use]
     pub fn platform(&self, guest: &Guest) -> Stepped {
+        self.platform_at(guest.doorbell)
+    }
+
+    /// What a driver runs on that rings at the page `doorbell`.
+    #[must_use]
+    pub fn platform_at(&self, doorbell: &'static [AtomicU64]) -> Stepped {
         Stepped {
             world: self.clone(),
-            doorbell: guest.doorbell,
+            doorbell,
         }
+    }
+
+    /// Makes the machine one with a host of virtual machines.
+    pub fn set_host(&self, host: HostMemory) {
+        self.inner.borrow_mut().machine.host = Some(host);
     }
 
     /// Attaches a guest's driver, with the control page at the first free page of its RAM.

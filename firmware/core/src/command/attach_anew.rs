@@ -32,8 +32,17 @@ impl<E: Engine> Firmware<E> {
 
     /// Takes a function back for the guest that has it.
     pub(super) fn begin_anew(&mut self, index: usize) {
-        self.begin_take_back(FunctionId(index as u16));
-        self.functions[index].comes_back = true;
+        if self.is_physical(index) {
+            // It has nothing that could be in flight, and its host may be in a hurry.
+            self.turn_away_from(index);
+            self.functions[index].forget();
+            self.functions[index].serving = Serving::Free;
+            self.functions[index].comes_back = true;
+            self.come_back(index);
+        } else {
+            self.begin_take_back(FunctionId(index as u16));
+            self.functions[index].comes_back = true;
+        }
     }
 
     /// Gives a function that was taken back for its own guest to it again.
