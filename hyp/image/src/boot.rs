@@ -5,8 +5,13 @@
 use dtoolkit::fdt::Fdt;
 use unimux_board::Board;
 use unimux_el2::{
-    boot::EntryTable, core_id, fault, interrupts::Interrupts, layout, lock::Lock, power, stage1,
-    time,
+    boot::EntryTable,
+    core_id, fault,
+    interrupts::Interrupts,
+    layout,
+    lock::Lock,
+    power::{self, PowerError},
+    stage1, time,
 };
 use unimux_scenario::{Machine, MachineError};
 
@@ -122,11 +127,13 @@ fn start_others(own: usize, affinities: &[u64]) {
         let root = stage1::root();
         match power::start_core(*affinity, slot, root, secondary_main, core as u64) {
             Ok(()) => slot += 1,
-            Err(error) => {
+            Err(PowerError::NoStack) => refuse("more cores than the linker keeps stacks for"),
+            Err(PowerError::Firmware(error)) => {
+                let answer = i64::from(error);
                 defmt::error!(
-                    "core {=usize} did not start: {}",
+                    "core {=usize} did not start: PSCI says {=i64}",
                     core,
-                    defmt::Debug2Format(&error)
+                    answer
                 );
                 refuse("a core is missing");
             }

@@ -13,6 +13,8 @@ use core::{
 use unimux_el2::{core_id, time};
 use unimux_serial::Channel;
 
+use crate::invariant::holds;
+
 defmt::timestamp!(
     "{=u64:us} core {=u8}",
     time::microseconds(),
@@ -34,7 +36,7 @@ impl Bytes {
         for byte in bytes {
             if self.0.push(*byte).is_err() {
                 self.send();
-                self.0.push(*byte).expect("the buffer was emptied");
+                holds(self.0.push(*byte), "the buffer was emptied");
             }
         }
     }

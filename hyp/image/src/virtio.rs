@@ -15,12 +15,15 @@ use virtio_drivers::{
     },
 };
 
-use crate::board::ThisBoard;
+use crate::{board::ThisBoard, invariant::holds};
 
 struct Identity;
 
 fn pages(count: usize) -> Layout {
-    Layout::from_size_align(count * PAGE_SIZE, PAGE_SIZE).expect("a few pages")
+    holds(
+        Layout::from_size_align(count * PAGE_SIZE, PAGE_SIZE),
+        "a few pages",
+    )
 }
 
 // SAFETY: memory is mapped at its physical address and coherent with QEMU's devices; blocks come

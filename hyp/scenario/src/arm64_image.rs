@@ -3,10 +3,9 @@
 //! It does not load anything.
 
 use unimux_paravirt::map::{DTB_SIZE_MAX, IMAGE_OFFSET};
+use unimux_text::texts;
 use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
-
-use crate::text::texts;
 
 /// Bytes of the header.
 pub const HEADER_LEN: usize = 64;

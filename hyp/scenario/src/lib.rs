@@ -28,7 +28,6 @@ pub mod read;
 pub mod refusal;
 #[cfg(test)]
 mod strategy;
-mod text;
 pub mod write;
 
 use alloc::string::String;

@@ -4,9 +4,9 @@ use alloc::vec::Vec;
 
 use dtoolkit::fdt::{Fdt, FdtNode};
 use dtoolkit::{Node, Property};
+use unimux_text::texts;
 
 use crate::PaRange;
-use crate::text::texts;
 
 /// The machine that a scenario is checked against.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

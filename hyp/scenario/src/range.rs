@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::text::texts;
+use unimux_text::texts;
 
 /// `base .. end` with `base < end`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -9,11 +9,11 @@ use core::ffi::CStr;
 
 use dtoolkit::fdt::{Fdt, FdtNode, FdtProperty};
 use dtoolkit::{Node, Property};
+use unimux_text::texts;
 use zerocopy::FromBytes;
 use zerocopy::big_endian::U32;
 
 use crate::binding::{self, property as name};
-use crate::text::texts;
 use crate::{Function, Guest, Module, OnFault, Quota, Scenario};
 
 /// What is wrong with the scenario's device tree, and where. It borrows the names in the tree.

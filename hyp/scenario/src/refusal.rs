@@ -1,11 +1,11 @@
 //! Why a scenario is refused, in words that name who and where.
 
 use unimux_paravirt::map::VCPUS_MAX;
+use unimux_text::texts;
 
 use crate::arm64_image::ImageError;
 use crate::check::FUNCTIONS_MAX;
 use crate::place::{RAM_ALIGN, RAM_MAX, RAM_MIN};
-use crate::text::texts;
 use crate::{NAME_MAX, PaRange};
 
 /// The first reason against a scenario. It borrows the names in it.

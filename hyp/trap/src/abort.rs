@@ -6,8 +6,8 @@ use crate::access::{Access, Direction, Size};
 use crate::exit::Snapshot;
 use crate::status::FaultStatus;
 use bitfield_struct::bitfield;
-use core::fmt;
 use unimux_memory::Ipa;
+use unimux_text::texts;
 
 /// The ISS of a data abort, DDI 0487 D24.2, ESR_EL2. Instruction aborts use a subset: FnV, EA,
 /// S1PTW and the status.
@@ -132,24 +132,58 @@ impl Abort {
     }
 }
 
-impl fmt::Display for Abort {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, ", self.status)?;
-        if self.on_stage_1_walk {
-            f.write_str("on the guest's own table walk")?;
-        } else if self.cache_maintenance {
-            f.write_str("cache maintenance")?;
-        } else if let Some(access) = &self.access {
-            write!(f, "{access}")?;
-        } else {
-            write!(f, "{}", self.direction)?;
+impl Abort {
+    const fn touch(self) -> Touch {
+        match self.access {
+            _ if self.on_stage_1_walk => Touch::Walk,
+            _ if self.cache_maintenance => Touch::Maintenance,
+            Some(access) => Touch::Access(access),
+            None => Touch::Undescribed(self.direction),
         }
-        if let Some(ipa) = self.ipa {
-            write!(f, ", IPA {ipa}")?;
+    }
+
+    const fn place(self) -> Place {
+        match (self.ipa, self.va) {
+            (Some(ipa), Some(va)) => Place::Both(ipa, va),
+            (Some(ipa), None) => Place::Ipa(ipa),
+            (None, Some(va)) => Place::Va(va),
+            (None, None) => Place::Unknown,
         }
-        if let Some(va) = self.va {
-            write!(f, ", VA {va:#x}")?;
-        }
-        Ok(())
     }
 }
+
+/// What was refused.
+#[derive(Clone, Copy)]
+enum Touch {
+    Walk,
+    Maintenance,
+    Access(Access),
+    Undescribed(Direction),
+}
+
+texts!(Touch {
+    Self::Walk => "on the guest's own table walk";
+    Self::Maintenance => "cache maintenance";
+    Self::Access(access) => "{}", access;
+    Self::Undescribed(direction) => "{}", direction;
+});
+
+/// Where it was refused.
+#[derive(Clone, Copy)]
+enum Place {
+    Both(Ipa, u64),
+    Ipa(Ipa),
+    Va(u64),
+    Unknown,
+}
+
+texts!(Place {
+    Self::Both(ipa, va) => ", IPA {:#x}, VA {:#x}", ipa.get(), va;
+    Self::Ipa(ipa) => ", IPA {:#x}", ipa.get();
+    Self::Va(va) => ", VA {:#x}", va;
+    Self::Unknown => "";
+});
+
+texts!(Abort {
+    it => "{}, {}{}", it.status, it.touch(), it.place();
+});

@@ -4,7 +4,7 @@
 //! write-back forms are not, and have no [`Access`].
 
 use crate::registers::Registers;
-use core::fmt;
+use unimux_text::texts;
 
 /// Width of an access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,14 +65,10 @@ pub enum Direction {
     Write,
 }
 
-impl fmt::Display for Direction {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Read => "read",
-            Self::Write => "write",
-        })
-    }
-}
+texts!(Direction {
+    Self::Read => "read";
+    Self::Write => "write";
+});
 
 /// A single-register load or store (DDI 0487 D24.2, ESR_EL2, data abort ISS with ISV = 1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,19 +116,36 @@ impl Access {
     }
 }
 
-impl fmt::Display for Access {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            size, direction, ..
-        } = self;
-        write!(f, "{direction} of {} bytes", size.bytes())?;
-        let width = if self.sixty_four { 'x' } else { 'w' };
-        match self.register {
-            31 => write!(f, ", {width}zr"),
-            register => write!(f, ", {width}{register}"),
+impl Access {
+    const fn register_name(self) -> RegisterName {
+        match (self.sixty_four, self.register) {
+            (true, 31) => RegisterName::Xzr,
+            (false, 31) => RegisterName::Wzr,
+            (true, number) => RegisterName::X(number),
+            (false, number) => RegisterName::W(number),
         }
     }
 }
+
+/// A general-purpose register as an assembler calls it.
+#[derive(Clone, Copy)]
+enum RegisterName {
+    Xzr,
+    Wzr,
+    X(u8),
+    W(u8),
+}
+
+texts!(RegisterName {
+    Self::Xzr => "xzr";
+    Self::Wzr => "wzr";
+    Self::X(number) => "x{}", number;
+    Self::W(number) => "w{}", number;
+});
+
+texts!(Access {
+    it => "{} of {} bytes, {}", it.direction, it.size.bytes(), it.register_name();
+});
 
 #[cfg(test)]
 mod tests {

@@ -6,7 +6,7 @@
 use crate::abort::Abort;
 use crate::syndrome::{ExceptionClass, Syndrome};
 use crate::sysreg::SystemRegisterAccess;
-use core::fmt;
+use unimux_text::texts;
 
 /// Which of the four vectors for a lower exception level was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,28 +139,18 @@ impl Exit {
     }
 }
 
-impl fmt::Display for Exit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Wfx { event: false } => f.write_str("WFI"),
-            Self::Wfx { event: true } => f.write_str("WFE"),
-            Self::Hvc { imm } => write!(f, "hvc #{imm}"),
-            Self::Smc { imm } => write!(f, "smc #{imm}"),
-            Self::SystemRegister(access) => write!(f, "system register, {access}"),
-            Self::InstructionAbort(abort) => write!(f, "instruction abort, {abort}"),
-            Self::DataAbort(abort) => write!(f, "data abort, {abort}"),
-            Self::FloatingPoint => f.write_str("trapped floating point"),
-            Self::Serror => f.write_str("SError"),
-            Self::Irq => f.write_str("IRQ"),
-            Self::Fiq => f.write_str("FIQ"),
-            Self::Other { class, iss } => {
-                write!(
-                    f,
-                    "{} (class {:#04x}, ISS {iss:#x})",
-                    class.name(),
-                    class.get()
-                )
-            }
-        }
-    }
-}
+texts!(Exit {
+    Self::Wfx { event: false } => "WFI";
+    Self::Wfx { event: true } => "WFE";
+    Self::Hvc { imm } => "hvc #{}", imm;
+    Self::Smc { imm } => "smc #{}", imm;
+    Self::SystemRegister(access) => "system register, {}", access;
+    Self::InstructionAbort(abort) => "instruction abort, {}", abort;
+    Self::DataAbort(abort) => "data abort, {}", abort;
+    Self::FloatingPoint => "trapped floating point";
+    Self::Serror => "SError";
+    Self::Irq => "IRQ";
+    Self::Fiq => "FIQ";
+    Self::Other { class, iss } =>
+        "{} (class {:#04x}, ISS {:#x})", class.name(), class.get(), iss;
+});

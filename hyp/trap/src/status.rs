@@ -4,7 +4,7 @@
 //! ESR_EL2, "ISS encoding for an exception from a Data Abort". Codes of extensions later than
 //! ARMv8.0 are kept as numbers.
 
-use core::fmt;
+use unimux_text::texts;
 
 /// A fault status code. `level` is the level of the walk, 0 to 3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,21 +75,17 @@ impl FaultStatus {
     }
 }
 
-impl fmt::Display for FaultStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::AddressSize { level } => write!(f, "address size fault level {level}"),
-            Self::Translation { level } => write!(f, "translation fault level {level}"),
-            Self::AccessFlag { level } => write!(f, "access flag fault level {level}"),
-            Self::Permission { level } => write!(f, "permission fault level {level}"),
-            Self::External => f.write_str("external abort"),
-            Self::ExternalOnWalk { level } => write!(f, "external abort on walk level {level}"),
-            Self::Alignment => f.write_str("alignment fault"),
-            Self::TlbConflict => f.write_str("TLB conflict"),
-            Self::Other(code) => write!(f, "fault status {code:#04x}"),
-        }
-    }
-}
+texts!(FaultStatus {
+    Self::AddressSize { level } => "address size fault level {}", level;
+    Self::Translation { level } => "translation fault level {}", level;
+    Self::AccessFlag { level } => "access flag fault level {}", level;
+    Self::Permission { level } => "permission fault level {}", level;
+    Self::External => "external abort";
+    Self::ExternalOnWalk { level } => "external abort on walk level {}", level;
+    Self::Alignment => "alignment fault";
+    Self::TlbConflict => "TLB conflict";
+    Self::Other(code) => "fault status {:#04x}", code;
+});
 
 #[cfg(test)]
 mod tests {

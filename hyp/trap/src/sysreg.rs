@@ -4,7 +4,7 @@
 
 use crate::access::Direction;
 use bitfield_struct::bitfield;
-use core::fmt;
+use unimux_text::texts;
 
 /// The ISS of a trapped MSR, MRS or system instruction, DDI 0487 D24.2, ESR_EL2.
 #[bitfield(u32)]
@@ -74,19 +74,10 @@ impl SystemRegister {
     }
 }
 
-impl fmt::Display for SystemRegister {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            op0,
-            op1,
-            crn,
-            crm,
-            op2,
-        } = self;
-        // The generic name, which an assembler takes.
-        write!(f, "s{op0}_{op1}_c{crn}_c{crm}_{op2}")
-    }
-}
+texts!(SystemRegister {
+    // The generic name, which an assembler takes.
+    Self { op0, op1, crn, crm, op2 } => "s{}_{}_c{}_c{}_{}", op0, op1, crn, crm, op2;
+});
 
 /// A trapped MRS or MSR.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,14 +105,10 @@ impl SystemRegisterAccess {
     }
 }
 
-impl fmt::Display for SystemRegisterAccess {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.direction {
-            Direction::Read => write!(f, "mrs x{}, {}", self.rt, self.register),
-            Direction::Write => write!(f, "msr {}, x{}", self.register, self.rt),
-        }
-    }
-}
+texts!(SystemRegisterAccess {
+    Self { direction: Direction::Read, rt, register } => "mrs x{}, {}", rt, register;
+    Self { direction: Direction::Write, rt, register } => "msr {}, x{}", register, rt;
+});
 
 #[cfg(test)]
 mod tests {

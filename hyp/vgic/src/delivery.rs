@@ -79,9 +79,11 @@ impl Listed {
 
     /// Notes a list register. There are never more than fit: the caller has picked that many.
     pub(crate) fn push(&mut self, intid: Intid, list: ListRegister) {
-        self.0
-            .push((intid, list))
-            .expect("no more interrupts are picked than there are list registers");
+        let pushed = self.0.push((intid, list));
+        assert!(
+            pushed.is_ok(),
+            "as many are picked as there are list registers"
+        );
     }
 
     /// Takes everything out, with the states in `read_back`; where that is too short, the vCPU has
@@ -140,9 +142,8 @@ impl Pick {
             }
             self.chosen.pop();
         }
-        self.chosen
-            .insert(at, candidate)
-            .expect("there is room, or room was made");
+        let inserted = self.chosen.insert(at, candidate);
+        assert!(inserted.is_ok(), "there is room, or room was made");
     }
 
     /// The interrupts chosen, most urgent first, and whether others were left out.

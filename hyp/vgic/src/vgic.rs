@@ -230,9 +230,11 @@ impl VirtualGic {
                 let list = bank.list(intid.in_bank(), intid.get(), groups, overflow);
                 self.distributor.own(intid, vcpu);
                 redistributor.listed.push(intid, list);
-                lists
-                    .push(list)
-                    .expect("no more interrupts are picked than there are list registers");
+                let pushed = lists.push(list);
+                assert!(
+                    pushed.is_ok(),
+                    "as many are picked as there are list registers"
+                );
             }
         }
         Refill::new(lists, overflow, release)

@@ -4,7 +4,7 @@
 //! part of the image. Nodes are closed in the order they were opened; properties of a node come
 //! before its children.
 
-use alloc::vec::Vec;
+use alloc::{string::String, vec::Vec};
 
 const MAGIC: u32 = 0xd00d_feed;
 const VERSION: u32 = 17;
@@ -19,6 +19,18 @@ const END: u32 = 9;
 const HEADER_BYTES: usize = 40;
 /// An empty memory reservation block: its terminator.
 const RESERVATION_BYTES: usize = 16;
+
+/// The name of a node with a unit address: `name@` and the address in hexadecimal.
+#[inline(never)]
+pub(crate) fn unit(name: &str, address: u64) -> String {
+    let mut text = String::from(name) + "@";
+    let digits = (u64::BITS - address.leading_zeros()).div_ceil(4).max(1);
+    for digit in (0..digits).rev() {
+        let value = address >> (4 * digit) & 0xf;
+        text.push(char::from(b"0123456789abcdef"[value as usize]));
+    }
+    text
+}
 
 /// A tree being written.
 #[derive(Debug, Default)]

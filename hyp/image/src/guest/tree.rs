@@ -3,12 +3,12 @@
 //! It describes what the guest really has and nothing of the machine below. Bindings: Devicetree
 //! Specification 0.4, and Linux' arm,psci, arm,gic-v3, arm,armv8-timer, arm,pl011, arm,cortex-a53.
 
-use alloc::{format, vec::Vec};
+use alloc::{string::String, vec::Vec};
 
 use unimux_paravirt::map;
 use unimux_scenario::{Guest, GuestLayout};
 
-use super::flat_tree::FlatTree;
+use super::flat_tree::{FlatTree, unit};
 
 /// Phandles of the nodes that others point to.
 const GIC: u32 = 1;
@@ -35,12 +35,12 @@ pub(crate) fn make(guest: &Guest, place: &GuestLayout, function: u32, peers: &[u
     let mut tree = FlatTree::default();
     tree.begin("");
     tree.texts("compatible", &["unimux,partition-guest"]);
-    tree.texts("model", &[&format!("Unimux guest {}", guest.name)]);
+    tree.texts("model", &[&(String::from("Unimux guest ") + &guest.name)]);
     tree.cells("#address-cells", &[2]);
     tree.cells("#size-cells", &[2]);
     tree.cells("interrupt-parent", &[GIC]);
     chosen(&mut tree, guest, place);
-    tree.begin(&format!("memory@{:x}", map::RAM_BASE));
+    tree.begin(&unit("memory", map::RAM_BASE));
     tree.texts("device_type", &["memory"]);
     tree.cells("reg", &reg(map::RAM_BASE, place.ram.len_bytes()));
     tree.end();
@@ -65,7 +65,7 @@ pub(crate) fn make(guest: &Guest, place: &GuestLayout, function: u32, peers: &[u
 
 fn chosen(tree: &mut FlatTree, guest: &Guest, place: &GuestLayout) {
     tree.begin("chosen");
-    tree.texts("stdout-path", &[&format!("/pl011@{:x}", map::UART_BASE)]);
+    tree.texts("stdout-path", &[&unit("/pl011", map::UART_BASE)]);
     tree.texts("bootargs", &[&guest.arguments]);
     if let (Some(offset), Some(payload)) = (place.payload_offset, guest.payload) {
         let start = map::RAM_BASE + offset;
@@ -80,7 +80,7 @@ fn cpus(tree: &mut FlatTree, count: u32) {
     tree.cells("#address-cells", &[1]);
     tree.cells("#size-cells", &[0]);
     for index in 0..count {
-        tree.begin(&format!("cpu@{index:x}"));
+        tree.begin(&unit("cpu", u64::from(index)));
         tree.texts("device_type", &["cpu"]);
         tree.texts("compatible", &["arm,armv8"]);
         tree.texts("enable-method", &["psci"]);
@@ -107,7 +107,7 @@ fn interrupt_controller(tree: &mut FlatTree, vcpus: u64) {
         reg(map::GICD_BASE, map::GICD_SIZE),
         reg(map::GICR_BASE, map::GICR_STRIDE * vcpus),
     ];
-    tree.begin(&format!("intc@{:x}", map::GICD_BASE));
+    tree.begin(&unit("intc", map::GICD_BASE));
     tree.texts("compatible", &["arm,gic-v3"]);
     tree.cells("#interrupt-cells", &[3]);
     tree.bytes("interrupt-controller", &[]);
@@ -117,7 +117,7 @@ fn interrupt_controller(tree: &mut FlatTree, vcpus: u64) {
 }
 
 fn uart(tree: &mut FlatTree) {
-    tree.begin(&format!("pl011@{:x}", map::UART_BASE));
+    tree.begin(&unit("pl011", map::UART_BASE));
     tree.texts("compatible", &["arm,pl011", "arm,primecell"]);
     tree.cells("reg", &reg(map::UART_BASE, map::UART_SIZE));
     tree.cells("interrupts", &[SPI, 1, LEVEL_HIGH]);
@@ -131,7 +131,7 @@ fn rdma_function(tree: &mut FlatTree, function: u32, peers: &[u32]) {
         reg(map::DOORBELL_BASE, map::DOORBELL_SIZE),
         reg(map::COUNTERS_BASE, map::COUNTERS_SIZE),
     ];
-    tree.begin(&format!("unimux@{:x}", map::DOORBELL_BASE));
+    tree.begin(&unit("unimux", map::DOORBELL_BASE));
     tree.texts("compatible", &["unimux,rdma-function"]);
     tree.cells("reg", frames.as_flattened());
     let interrupt = [SPI, map::COMPLETION_INTID - 32, EDGE_RISING];

@@ -173,9 +173,7 @@ pub(crate) fn make(scenario: &Scenario, guests: &[Guest], seed: [u8; 32]) -> Eng
         let function = holds(function, "the scenario was checked");
         let bytes = heap::used_bytes() - before + map::DOORBELL_SIZE as usize;
         function_bytes = function_bytes.max(bytes);
-        functions
-            .push(function)
-            .expect("as many as the firmware has");
+        holds(functions.push(function), "as many as the firmware has");
     }
     let function_count = guests.len() + scenario.idle_functions as usize;
     for index in guests.len()..function_count {

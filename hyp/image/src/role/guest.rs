@@ -87,7 +87,7 @@ fn run_until_off(
                 defmt::error!(
                     "{=str}: stopped: {}; vCPU {=usize}, PC {=u64:#x}, syndrome {=u64:#x}",
                     guest.name,
-                    defmt::Display2Format(&exit),
+                    exit,
                     vcpu,
                     frame.elr,
                     frame.esr
@@ -121,9 +121,8 @@ fn stop(guest: &Guest, vcpu: usize, end: End) -> bool {
 fn begin_life(guest: &Guest) {
     guest.program.load();
     guest.counters.clear();
-    guest.vcpus[0]
-        .start(map::RAM_BASE + map::IMAGE_OFFSET, map::RAM_BASE)
-        .expect("the vCPU is off between lives");
+    let started = guest.vcpus[0].start(map::RAM_BASE + map::IMAGE_OFFSET, map::RAM_BASE);
+    holds(started, "the vCPU is off between lives");
 }
 
 /// Keeper: the guest is stopping and this core has left it. Takes the function back, then begins
