@@ -9,15 +9,22 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+extern crate alloc;
+
+use alloc::boxed::Box;
+
 use unimux_el2::time;
 use unimux_engine::cpu::CpuEngine;
-use unimux_firmware::{AddError, Firmware, FunctionConfig, FunctionId, Platform, Progress};
+use unimux_firmware::{
+    AddError, Firmware, FunctionConfig, FunctionId, Host, PhysicalConfig, Platform, Progress,
+};
 
 /// The machine as the firmware asks for it.
 struct Machine {
     /// Nanoseconds per tick, times 2^24.
     tick_ns: u64,
     raise: fn(FunctionId),
+    host: Option<Box<dyn Host + Send>>,
 }
 
 impl Platform for Machine {
@@ -31,6 +38,13 @@ impl Platform for Machine {
 
     fn interrupt(&mut self, function: FunctionId) {
         (self.raise)(function);
+    }
+
+    fn host(&mut self) -> Option<&mut dyn Host> {
+        match &mut self.host {
+            Some(host) => Some(&mut **host),
+            None => None,
+        }
     }
 }
 
@@ -48,6 +62,7 @@ impl EngineCore {
             machine: Machine {
                 tick_ns: (1_000_000_000 << 24) / time::ticks_per_second().max(1),
                 raise,
+                host: None,
             },
         }
     }
@@ -58,6 +73,20 @@ impl EngineCore {
     /// As there.
     pub fn add_function(&mut self, config: FunctionConfig) -> Result<FunctionId, AddError> {
         self.firmware.add_function(config)
+    }
+
+    /// Makes the physical function for a host of virtual machines, whose memory `host` is. See
+    /// [`Firmware::add_physical_function`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn add_physical_function(
+        &mut self,
+        config: PhysicalConfig,
+        host: Box<dyn Host + Send>,
+    ) -> Result<FunctionId, AddError> {
+        self.machine.host = Some(host);
+        self.firmware.add_physical_function(config)
     }
 
     /// See [`Firmware::round`].
