@@ -49,11 +49,17 @@ pub(crate) struct Rates {
     /// What was charged less than it cost: the overhead of a request is charged when it begins,
     /// and counted when it ends.
     owed_bytes: i64,
+    /// Requests that had ended when it was charged last.
+    ended: u64,
 }
 
 impl Rates {
-    /// The function did `cost_bytes` of work, which ended `requests` requests.
-    fn charge(&mut self, limits: &Limits, cost_bytes: u64, requests: u64, now_ns: u64) {
+    /// The function did `cost_bytes` of work, and `ended` of its requests have ended so far: some
+    /// of them after the work that was charged last.
+    fn charge(&mut self, limits: &Limits, cost_bytes: u64, ended: u64, now_ns: u64) {
+        // Counters begin anew with the function's next life.
+        let requests = ended.checked_sub(self.ended).unwrap_or(ended);
+        self.ended = ended;
         let overhead = requests * REQUEST_COST_BYTES;
         self.owed_bytes += cost_bytes.cast_signed() - overhead.cast_signed();
         if self.owed_bytes > 0 {
@@ -81,7 +87,10 @@ impl<E: Engine> Firmware<E> {
         let index = physical.function_of(tenant);
         let its = &mut physical.tenants[tenant];
         its.limits = limits;
-        its.rates = Rates::default();
+        its.rates = Rates {
+            ended: ended(&self.functions[index]),
+            ..Rates::default()
+        };
         if limits == Limits::default() {
             self.limited &= !(1 << index);
         } else {
@@ -100,16 +109,15 @@ impl<E: Engine> Firmware<E> {
             self.watch.set_waiting(index);
             return false;
         }
-        let before = ended(&self.functions[index]);
         let mark = self.schedule.service_of(index);
         let worked = self.turn(index, platform);
         let cost_bytes = self.schedule.cost_since(index, mark);
-        let requests = ended(&self.functions[index]).wrapping_sub(before);
+        let ended = ended(&self.functions[index]);
         if let Some(tenant) = self.tenant_mut(index) {
             let limits = tenant.limits;
             tenant
                 .rates
-                .charge(&limits, cost_bytes, requests, platform.now_ns());
+                .charge(&limits, cost_bytes, ended, platform.now_ns());
         }
         worked
     }
@@ -150,11 +158,11 @@ mod tests {
     fn seconds(limits: Limits, blocks: u64, bytes: u64) -> f64 {
         let mut rates = Rates::default();
         let mut now_ns = 0;
-        for _ in 0..blocks {
+        for block in 1..=blocks {
             while rates.is_ahead(now_ns) {
                 now_ns += 1000;
             }
-            rates.charge(&limits, bytes + REQUEST_COST_BYTES, 1, now_ns);
+            rates.charge(&limits, bytes + REQUEST_COST_BYTES, block, now_ns);
         }
         now_ns as f64 / 1e9
     }

@@ -13,12 +13,12 @@ use unimux_driver::{Device, DmaBlock, Error, NewFunction, Objects, PhysicalFunct
 use unimux_firmware::{FunctionId, Host, PhysicalConfig, Quota};
 use unimux_memory::{Ipa, Pa, Span, Windows};
 
-use crate::ram::{leak_aligned, pa_of};
+use crate::ram::{Lease, pa_of};
 use crate::{Guest, RAM_IPA, Ram, Stepped, World};
 
 /// Bytes of a frame.
 pub const FRAME: u64 = 4096;
-/// Frames of the host's RAM.
+/// Frames of the host's RAM, unless a test says otherwise.
 pub const FRAMES: u64 = 2048;
 /// Windows that a tenant may have.
 pub const WINDOWS: usize = 64;
@@ -65,6 +65,7 @@ pub struct HostWorld {
     region: &'static [AtomicU64],
     ram: &'static [AtomicU64],
     lives: Rc<std::cell::Cell<u64>>,
+    _leases: Rc<[Lease; 2]>,
 }
 
 impl HostWorld {
@@ -75,18 +76,21 @@ impl HostWorld {
     /// If the firmware refuses.
     #[must_use]
     pub fn new(tenants: u16) -> Self {
-        Self::in_world(World::default(), tenants)
+        Self::in_world(World::default(), tenants, FRAMES)
     }
 
-    /// The same in `world`, which may have guests.
+    /// The same in `world`, which may have guests, with `frames` frames of RAM.
     ///
     /// # Panics
     ///
     /// If the firmware refuses.
     #[must_use]
-    pub fn in_world(world: World, tenants: u16) -> Self {
-        let region = leak_aligned(REGION_BYTES, FRAME);
-        let ram = leak_aligned(FRAMES * FRAME, 1 << 21);
+    pub fn in_world(world: World, tenants: u16, frames: u64) -> Self {
+        let leases = [
+            Lease::take(REGION_BYTES, FRAME),
+            Lease::take(frames * FRAME, 1 << 21),
+        ];
+        let [region, ram] = leases.each_ref().map(Lease::words);
         let identity = |words: &'static [AtomicU64]| {
             let pa = pa_of(words);
             let mut windows = Windows::with_capacity(1);
@@ -113,6 +117,7 @@ impl HostWorld {
             region,
             ram,
             lives: Rc::default(),
+            _leases: Rc::new(leases),
         }
     }
 

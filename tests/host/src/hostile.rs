@@ -35,14 +35,14 @@ const QUOTA: Quota = Quota {
 const ARMED_COMMANDS: u32 = 7;
 
 /// Takes values out of the input; zeros when it is used up.
-struct Input<'a>(&'a [u8]);
+pub(crate) struct Input<'a>(pub(crate) &'a [u8]);
 
 impl Input<'_> {
-    fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    fn byte(&mut self) -> u8 {
+    pub(crate) fn byte(&mut self) -> u8 {
         let Some((first, rest)) = self.0.split_first() else {
             return 0;
         };
@@ -54,16 +54,16 @@ impl Input<'_> {
         std::array::from_fn(|_| self.byte())
     }
 
-    fn word(&mut self) -> u64 {
+    pub(crate) fn word(&mut self) -> u64 {
         u64::from_le_bytes(self.bytes())
     }
 
-    fn half(&mut self) -> u32 {
+    pub(crate) fn half(&mut self) -> u32 {
         u32::from_le_bytes(self.bytes())
     }
 
     /// One of `values`, or any word.
-    fn like<const N: usize>(&mut self, values: [u64; N]) -> u64 {
+    pub(crate) fn like<const N: usize>(&mut self, values: [u64; N]) -> u64 {
         match values.get(usize::from(self.byte()) % (N + 1)) {
             Some(value) => *value,
             None => self.word(),
@@ -72,7 +72,7 @@ impl Input<'_> {
 }
 
 /// A good pair that has always something to do, and notices when it is hurt.
-struct Victims {
+pub(crate) struct Victims {
     pair: Pair,
     sent: u64,
     rounds: u64,
@@ -82,7 +82,7 @@ struct Victims {
 const LEN: usize = 1000;
 
 impl Victims {
-    fn new(world: &World) -> Self {
+    pub(crate) fn new(world: &World) -> Self {
         let mut pair = Pair::of(world, SHAPE, || world.guest_with(RAM, QUOTA, |_| ()));
         pair.a.write(0, &pattern(1, LEN + 256));
         pair.a.device.set_timeout_ns(50_000_000);
@@ -95,7 +95,7 @@ impl Victims {
     }
 
     /// One write, received with its immediate data, byte by byte as it was sent.
-    fn work(&mut self) {
+    pub(crate) fn work(&mut self) {
         let Pair { world, a, b, .. } = &mut self.pair;
         let shift = self.sent % 256;
         let before = world.rounds_so_far();
@@ -121,7 +121,7 @@ impl Victims {
     }
 
     /// Nothing else changed, and no write waited for long.
-    fn check(&self) {
+    pub(crate) fn check(&self) {
         assert!(
             self.pair.a.read(0, LEN + 256) == pattern(1, LEN + 256),
             "the sender's own bytes changed"

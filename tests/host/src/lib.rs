@@ -13,6 +13,7 @@
 mod engine;
 pub mod host;
 pub mod hostile;
+pub mod hostile_host;
 mod machine;
 mod node;
 mod ram;

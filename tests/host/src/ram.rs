@@ -27,24 +27,32 @@ static SPARE: Mutex<Vec<&'static [AtomicU64]>> = Mutex::new(Vec::new());
 ///
 /// A firmware that outlives its guests may still write there; that is a race between atomics.
 #[derive(Debug)]
-struct Lease(&'static [AtomicU64]);
+pub(crate) struct Lease(&'static [AtomicU64]);
 
 impl Lease {
-    /// `bytes` bytes of zeroed memory, aligned to a page.
-    fn take(bytes: u64) -> Self {
+    /// `bytes` bytes of zeroed memory, aligned to a power of two.
+    pub(crate) fn take(bytes: u64, alignment: u64) -> Self {
         let words = (bytes / 8) as usize;
         let spare = {
             let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
-            let place = spare.iter().position(|memory| memory.len() == words);
+            let fits = |memory: &[AtomicU64]| {
+                memory.len() == words && (memory.as_ptr().addr() as u64).is_multiple_of(alignment)
+            };
+            let place = spare.iter().position(|memory| fits(memory));
             place.map(|place| spare.swap_remove(place))
         };
         let Some(memory) = spare else {
-            return Self(leak_aligned(bytes, PAGE));
+            return Self(leak(bytes, alignment));
         };
         for word in memory {
             word.store(0, Ordering::Relaxed);
         }
         Self(memory)
+    }
+
+    /// The memory.
+    pub(crate) const fn words(&self) -> &'static [AtomicU64] {
+        self.0
     }
 }
 
@@ -56,7 +64,7 @@ impl Drop for Lease {
 }
 
 /// `bytes` bytes of zeroed memory, aligned to a power of two, for ever.
-pub(crate) fn leak_aligned(bytes: u64, alignment: u64) -> &'static [AtomicU64] {
+fn leak(bytes: u64, alignment: u64) -> &'static [AtomicU64] {
     let size = usize::try_from(bytes).expect("test memory is small");
     let layout = Layout::from_size_align(size, alignment as usize).expect("a power of two");
     assert!(size > 0);
@@ -167,7 +175,7 @@ pub struct Guest {
 #[must_use]
 pub fn new_guest(ram_bytes: u64, quota: Quota) -> (Guest, FunctionConfig) {
     assert!(ram_bytes.is_multiple_of(PAGE), "a guest has whole pages");
-    let lease = Lease::take(ram_bytes + doorbell::PAGE_BYTES);
+    let lease = Lease::take(ram_bytes + doorbell::PAGE_BYTES, PAGE);
     let (words, bell) = lease.0.split_at((ram_bytes / 8) as usize);
     let mut windows = Windows::new();
     let mut bells = Windows::new();

@@ -6,7 +6,7 @@ use unimux_driver::{
     RecvWr, SendWr, StopReason,
 };
 use unimux_firmware::Quota;
-use unimux_host_tests::host::{FRAME, HostWorld};
+use unimux_host_tests::host::{FRAME, FRAMES, HostWorld};
 use unimux_host_tests::{
     Guest, Node, RAM_IPA, RawFunction, Shape, Stepped, World, connect, pattern,
 };
@@ -43,7 +43,7 @@ fn moves_data(a: &mut Node<Stepped>, b: &mut Node<Stepped>, seed: u64) {
 fn two_tenants_and_a_partition_guest() {
     let world = World::default();
     let (guest, _) = world.guest();
-    let host = HostWorld::in_world(world, 4);
+    let host = HostWorld::in_world(world, 4, FRAMES);
     let mut agent = host.agent();
     let (vm_a, _) = host.tenant(&mut agent, 0, RAM).unwrap();
     let (vm_b, _) = host.tenant(&mut agent, 100, RAM).unwrap();
@@ -303,7 +303,7 @@ fn the_host_is_told_of_completions_that_a_tenant_sleeps_for() {
 fn nobody_else_has_these_verbs() {
     let world = World::default();
     let (guest, _) = world.guest();
-    let host = HostWorld::in_world(world, 1);
+    let host = HostWorld::in_world(world, 1, FRAMES);
     let mut agent = host.agent();
     let (vm, function) = host.tenant(&mut agent, 0, RAM).unwrap();
     let mut devices = [host.attach(&vm), host.world.attach(&guest).unwrap()];
