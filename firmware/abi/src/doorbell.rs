@@ -9,16 +9,13 @@ pub const PAGE_BYTES: u64 = 4096;
 
 /// Offset of the *ring* word: 64 bits, stored whole.
 ///
-/// Any value that differs from the last one asks the firmware to look at the function: at its
-/// control page if it is not attached, at its command ring, at its send queues. [`ring_value`]
-/// makes a value that never repeats; its source is a hint where to look first, no more: one ring
-/// may hide another that the firmware has not seen, so it looks everywhere in the end.
+/// Any value that differs from the last one asks the firmware to look at the function's send
+/// queues, all of them: one ring may hide another that the firmware has not seen. [`ring_value`]
+/// makes a value that never repeats.
 pub const RING: u64 = 0x000;
 
-/// The source of a ring for attaching or for the command ring. Queues have other sources.
-pub const SOURCE_COMMANDS: u32 = 0;
-
-/// Offset of the *control* word: the IPA of the control page, stored before ringing to attach.
+/// Offset of the *control* word: the IPA of the control page, stored before the commands word to
+/// attach.
 ///
 /// A function that is attached already is attached *anew* when a ring for the command ring finds
 /// another value here, or finds the answer of the control page zeroed: all that was made since it
@@ -27,10 +24,17 @@ pub const SOURCE_COMMANDS: u32 = 0;
 /// of the last one attaches first.
 pub const CONTROL: u64 = 0x008;
 
+/// Offset of the *commands* word: 64 bits, stored whole.
+///
+/// Any value that differs from the last one asks the firmware to look at the function's command
+/// ring, or at its control page if it is not attached. It is apart from the ring word because the
+/// firmware looks at it more rarely while data waits: commands never hold up data.
+pub const COMMANDS: u64 = 0x010;
+
 /// A value for the ring word that no other ring of the function repeats.
 ///
-/// `source` tells apart who rings (a queue, the command ring: two CPUs of a guest may ring at the
-/// same time without a lock), `count` how often it has rung.
+/// `source` tells apart which queue rings (two CPUs of a guest may ring at the same time without a
+/// lock), `count` how often it has rung.
 #[must_use]
 pub const fn ring_value(source: u32, count: u32) -> u64 {
     (source as u64) << 32 | count as u64

@@ -10,8 +10,10 @@
 //!
 //! *Empty rings are believed less and less.* While others have work, the queues of a guest that
 //! rings without work are looked at ever more rarely, until they have some again: a storm costs
-//! others a load and a compare in some rounds. Rings for commands count as empty, too; commands are looked for within
-//! their own share of the time.
+//! others a load and a compare in some rounds.
+//!
+//! *Commands have a word of their own.* While data waits, one function's is looked at every few
+//! rounds, and what is found there has its own share of the time.
 
 use core::sync::atomic::Ordering;
 
@@ -23,9 +25,11 @@ use crate::object::Serving;
 
 /// Turns without work after which a function counts as idle.
 const LINGER_TURNS: u8 = 32;
-/// Turns after which a busy function's ring word is looked at again, for other queues and for
-/// commands. A power of two.
+/// Turns after which a busy function's ring word is looked at again, for its other queues. A power
+/// of two.
 const RING_TURNS: u8 = 16;
+/// Rounds, while data waits, in one of which a commands word is looked at. A power of two.
+const COMMAND_ROUNDS: u64 = 16;
 /// Turns that a queue pair without work is still looked at while others of its function are busy.
 /// A power of two.
 const WARM_TURNS: u8 = 64;
@@ -42,8 +46,8 @@ const DISBELIEF_DOUBLINGS: u32 = 4;
 pub(crate) struct Attention {
     /// The ring word when queues were looked at for it last.
     ring_seen: u64,
-    /// The ring word that was seen last, whether it was believed or not.
-    ring_noticed: u64,
+    /// The commands word that was seen last.
+    commands_seen: u64,
     /// Queue pairs whose send queue, or flushing, the firmware serves; a bit for each.
     pub(crate) served: u64,
     /// Of those, the ones worth a look in this pass.
@@ -137,11 +141,8 @@ impl Attention {
         self.empty_turns = 0;
     }
 
-    /// Takes note of a ring word. A ring is doubted only while others have work.
+    /// Takes note of another ring word. A ring is doubted only while others have work.
     fn hear(&mut self, ring: u64, round: u64, others_have_work: bool) -> Heard {
-        if ring == self.ring_seen {
-            return Heard::Nothing;
-        }
         if others_have_work && round < self.believed_from {
             return Heard::Doubtful;
         }
@@ -161,8 +162,6 @@ impl Attention {
 /// What a look at a ring word told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Heard {
-    /// Nothing new.
-    Nothing,
     /// The guest rang, and is not believed yet.
     Doubtful,
     /// The guest rang.
@@ -178,11 +177,10 @@ pub(crate) struct Watch {
     listening: u64,
     /// Of those, the ones with a ring that is not believed yet.
     doubtful: u64,
-    /// Of those, the ones that rang for queues, which may have hidden a ring for commands.
-    hiding: u64,
     /// Functions with queue pairs that wait for time to pass.
     waiting: u64,
     last_idle: u32,
+    last_commanding: u32,
     last_waiting: u32,
     round: u64,
 }
@@ -213,7 +211,7 @@ impl Watch {
 
     /// Whether there is something to look at that only time, or rounds, can bring.
     pub(crate) const fn is_expectant(&self) -> bool {
-        self.waiting | self.doubtful | self.hiding != 0
+        self.waiting | self.doubtful != 0
     }
 
     pub(crate) const fn set_waiting(&mut self, function: usize) {
@@ -245,9 +243,8 @@ impl<E: Engine> Firmware<E> {
     /// Begins to look at a function's ring word. What it holds now is not a ring.
     pub(crate) fn listen_to(&mut self, index: usize) {
         let function = &mut self.functions[index];
-        let ring = function.ring.load(Ordering::Acquire);
-        function.attention.ring_seen = ring;
-        function.attention.ring_noticed = ring;
+        function.attention.ring_seen = function.ring.load(Ordering::Acquire);
+        function.attention.commands_seen = function.commands.load(Ordering::Acquire);
         self.watch.listening |= 1 << index;
     }
 
@@ -255,7 +252,6 @@ impl<E: Engine> Firmware<E> {
     pub(crate) fn turn_away_from(&mut self, index: usize) {
         self.watch.listening &= !(1 << index);
         self.watch.doubtful &= !(1 << index);
-        self.watch.hiding &= !(1 << index);
         self.watch.clear_waiting(index);
         self.control.forget(index);
         self.schedule.sleep(index);
@@ -271,55 +267,58 @@ impl<E: Engine> Firmware<E> {
         }
     }
 
-    /// Looks for commands whose ring may have been hidden by a later one for queues.
-    pub(crate) fn look_for_hidden_commands(&mut self, index: usize) {
-        if self.watch.hiding & 1 << index != 0 {
-            self.watch.hiding &= !(1 << index);
-            self.control.look_at(index);
+    /// Looks at the commands word of one function, whichever is next; while data waits, in some
+    /// rounds only.
+    pub(crate) fn look_for_commands(&mut self, data_waits: bool) {
+        if data_waits && !self.watch.round.is_multiple_of(COMMAND_ROUNDS) {
+            return;
+        }
+        let listening = self.watch.listening;
+        let Some(index) = next_in_rotation(listening, self.watch.last_commanding) else {
+            return;
+        };
+        self.watch.last_commanding = index;
+        let function = &mut self.functions[index as usize];
+        // Acquire: the guest filled its command ring before it rang, and it is read after this.
+        let commands = function.commands.load(Ordering::Acquire);
+        if commands != function.attention.commands_seen {
+            function.attention.commands_seen = commands;
+            self.control.look_at(index as usize);
         }
     }
 
     /// Looks at a function's ring word, and at its queues from now on if the guest rang.
+    #[inline]
     pub(crate) fn look_at_ring(&mut self, index: usize) {
-        let function = &mut self.functions[index];
+        let function = &self.functions[index];
         // Acquire: the guest filled its queues before it rang, and they are read after this.
         let ring = function.ring.load(Ordering::Acquire);
-        let attention = &mut function.attention;
-        if ring != attention.ring_noticed {
-            attention.ring_noticed = ring;
-            if rings_for_commands(ring) {
-                self.control.look_at(index);
-            } else {
-                self.look_for_hidden_commands(index);
-                self.watch.hiding |= 1 << index;
-            }
-        } else if !self.schedule.is_runnable(index) {
-            self.look_for_hidden_commands(index);
+        if ring != function.attention.ring_seen {
+            self.hear(index, ring);
         }
+    }
+
+    /// A function's ring word is another than the one seen last.
+    fn hear(&mut self, index: usize, ring: u64) {
         let others_have_work = !self.schedule.is_alone(index);
-        let attention = &mut self.functions[index].attention;
-        let heard = attention.hear(ring, self.watch.round, others_have_work);
-        match heard {
-            Heard::Nothing => return,
+        let function = &mut self.functions[index];
+        match function
+            .attention
+            .hear(ring, self.watch.round, others_have_work)
+        {
             Heard::Doubtful => {
                 self.watch.doubtful |= 1 << index;
                 return;
             }
             Heard::Ring => {}
-            Heard::RingAfterNothing => self.functions[index].count(Counter::EmptyRings, 1),
+            Heard::RingAfterNothing => function.count(Counter::EmptyRings, 1),
         }
-        let function = &mut self.functions[index];
         self.watch.doubtful &= !(1 << index);
         if function.serving == Serving::Attached && function.attention.served != 0 {
             function.attention.heat(u64::MAX);
             self.schedule.wake(index);
         }
     }
-}
-
-/// Whether a ring is for the command ring, as far as the guest says.
-const fn rings_for_commands(ring: u64) -> bool {
-    ring >> 32 == unimux_abi::doorbell::SOURCE_COMMANDS as u64
 }
 
 #[cfg(test)]

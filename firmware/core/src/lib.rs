@@ -232,6 +232,7 @@ impl<E: Engine> Firmware<E> {
         // A core that can only wait for the engine has time for commands.
         let waits_for_engine = !worked && !self.flights.is_empty();
         let data_waits = !self.schedule.is_empty() && !waits_for_engine;
+        self.look_for_commands(data_waits);
         let commanded = self.command_slice(data_waits, platform);
         self.watch.next_round();
         if worked || commanded {

@@ -38,7 +38,6 @@ impl<E: Engine> Firmware<E> {
     pub(crate) fn turn(&mut self, index: usize, platform: &mut impl Platform) -> bool {
         if self.functions[index].attention.begin_turn() {
             self.look_at_ring(index);
-            self.look_for_hidden_commands(index);
         }
         while let Some(qp) = self.functions[index].attention.next_hot() {
             match self.step(index, qp, platform) {

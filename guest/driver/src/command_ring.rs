@@ -21,9 +21,6 @@ const MASK: u32 = control::RING_ENTRIES - 1;
 /// Events kept until the guest asks for them.
 const KEPT_EVENTS: usize = 32;
 
-/// The source of command rings in [`doorbell::ring_value`]; queue pairs count from one.
-const RING_SOURCE: u32 = 0;
-
 /// The guest's end of a control page's two rings.
 #[derive(Debug)]
 pub(crate) struct CommandRing<P> {
@@ -34,7 +31,7 @@ pub(crate) struct CommandRing<P> {
     /// Commands posted and answers taken, modulo 2^32.
     posted: u32,
     answered: u32,
-    rings: u32,
+    rings: u64,
     tag: u16,
     events: Deque<Event, KEPT_EVENTS>,
     lost_events: u64,
@@ -49,11 +46,8 @@ impl<P: Platform> CommandRing<P> {
         let commands = at(control::COMMANDS, control::RESPONSES - control::COMMANDS)?;
         let responses = at(control::RESPONSES, control::PAGE_BYTES - control::RESPONSES)?;
         let consumed = at(control::RESPONSE_CONSUMER, 8)?;
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "any number that an earlier driver did not begin with"
-        )]
-        let rings = platform.now_ns() as u32;
+        // Any number that an earlier driver did not begin with.
+        let rings = platform.now_ns();
         Ok(Self {
             platform,
             commands: commands.records(),
@@ -83,7 +77,7 @@ impl<P: Platform> CommandRing<P> {
     pub(crate) fn ring(&mut self) {
         self.rings = self.rings.wrapping_add(1);
         self.platform
-            .ring(doorbell::ring_value(RING_SOURCE, self.rings));
+            .store_to_doorbell(doorbell::COMMANDS, self.rings);
     }
 
     /// Waits until `done` gives something.

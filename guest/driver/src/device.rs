@@ -7,6 +7,7 @@ use core::sync::atomic::Ordering;
 use unimux_abi::command::{Access, CqFlags, Opcode, QpState};
 use unimux_abi::control::{self, Answer, Attach, MAGIC, Offer};
 use unimux_abi::counters::{self, Counter};
+use unimux_abi::doorbell;
 
 use crate::command_ring::CommandRing;
 use crate::{
@@ -102,7 +103,8 @@ impl<P: Platform> Device<P> {
             .with_version(unimux_abi::VERSION);
         let word = &page.words()[(control::OFFER / 8) as usize];
         word.store(offer.into_bits(), Ordering::Release);
-        ring.platform().set_control(page.ipa());
+        ring.platform()
+            .store_to_doorbell(doorbell::CONTROL, page.ipa());
         ring.ring();
         let answer = page.part(control::ANSWER, 32)?.words();
         let words = ring.wait(|_| {

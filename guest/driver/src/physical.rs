@@ -286,15 +286,8 @@ fn unused_page<P: Platform>(platform: &P, region: DmaBlock) -> Result<DmaBlock, 
         _ => return Ok(first),
     };
     let answer = &used.words()[(control::ANSWER / 8) as usize];
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "any count that the last ring did not have"
-    )]
-    let rung = word(doorbell::RING).load(Ordering::Relaxed) as u32;
-    platform.ring(doorbell::ring_value(
-        doorbell::SOURCE_COMMANDS,
-        rung.wrapping_add(1),
-    ));
+    let rung = word(doorbell::COMMANDS).load(Ordering::Relaxed);
+    platform.store_to_doorbell(doorbell::COMMANDS, rung.wrapping_add(1));
     let began = platform.now_ns();
     while answer.load(Ordering::Acquire) == 0 && platform.now_ns().saturating_sub(began) < SETTLE_NS
     {

@@ -7,16 +7,14 @@
 /// Queue pairs and completion queues keep a copy, so an implementation is small: a reference, or
 /// nothing at all.
 pub trait Platform: Clone {
-    /// Stores `value` to the ring word of the doorbell page, as one 64-bit store.
+    /// Stores `value` to the word of the doorbell page at `offset_bytes`, as one 64-bit store. The
+    /// driver names only words of [`unimux_abi::doorbell`].
     ///
     /// Everything that this CPU stored to memory before must be visible to the engine core by
     /// then. On Arm, where the page is device memory: `dmb oshst`, the store, then `sev` if the
     /// engine core may sleep (Arm ARM B2.3.12: a barrier orders memory of any type against device
     /// accesses).
-    fn ring(&self, value: u64);
-
-    /// Stores `ipa` to the control word of the doorbell page, ordered as in [`ring`](Self::ring).
-    fn set_control(&self, ipa: u64);
+    fn store_to_doorbell(&self, offset_bytes: u64, value: u64);
 
     /// Nanoseconds since any moment; never runs backwards.
     fn now_ns(&self) -> u64;
@@ -27,12 +25,8 @@ pub trait Platform: Clone {
 }
 
 impl<P: Platform> Platform for &P {
-    fn ring(&self, value: u64) {
-        P::ring(self, value);
-    }
-
-    fn set_control(&self, ipa: u64) {
-        P::set_control(self, ipa);
+    fn store_to_doorbell(&self, offset_bytes: u64, value: u64) {
+        P::store_to_doorbell(self, offset_bytes, value);
     }
 
     fn now_ns(&self) -> u64 {

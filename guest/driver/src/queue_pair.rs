@@ -279,9 +279,8 @@ impl<P: Platform> QueuePair<P> {
     #[inline]
     pub fn ring(&mut self) {
         self.rings = self.rings.wrapping_add(1);
-        // Commands ring as source zero.
-        let source = u32::from(self.handle) + 1;
-        self.platform.ring(doorbell::ring_value(source, self.rings));
+        let value = doorbell::ring_value(u32::from(self.handle), self.rings);
+        self.platform.store_to_doorbell(doorbell::RING, value);
     }
 
     /// Posts a receive. It needs no ring: the firmware looks when something arrives.

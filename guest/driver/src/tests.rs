@@ -10,7 +10,7 @@ use std::vec::Vec;
 
 use unimux_abi::control::{self, Answer, Attach};
 use unimux_abi::response::{KIND_ANSWER, KIND_EVENT};
-use unimux_abi::{command, completion, response};
+use unimux_abi::{command, completion, doorbell, response};
 
 use super::*;
 
@@ -20,7 +20,8 @@ type Script = Box<dyn FnMut(&Fake)>;
 #[derive(Default)]
 struct Fake {
     now: Cell<u64>,
-    rings: RefCell<Vec<u64>>,
+    /// Words of the doorbell page that were stored to, and what.
+    rings: RefCell<Vec<(u64, u64)>>,
     control: Cell<u64>,
     script: RefCell<Option<Script>>,
     filled: Cell<u32>,
@@ -28,12 +29,11 @@ struct Fake {
 }
 
 impl Platform for Rc<Fake> {
-    fn ring(&self, value: u64) {
-        self.rings.borrow_mut().push(value);
-    }
-
-    fn set_control(&self, ipa: u64) {
-        self.control.set(ipa);
+    fn store_to_doorbell(&self, offset_bytes: u64, value: u64) {
+        match offset_bytes {
+            doorbell::CONTROL => self.control.set(value),
+            _ => self.rings.borrow_mut().push((offset_bytes, value)),
+        }
     }
 
     fn now_ns(&self) -> u64 {

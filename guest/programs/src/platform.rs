@@ -1,6 +1,5 @@
 //! The driver's platform: this guest's doorbell page and clock.
 
-use unimux_abi::doorbell::{CONTROL, RING};
 use unimux_driver::Platform;
 use unimux_guest_rt::{Doorbell, Function, barrier, clock};
 
@@ -21,12 +20,8 @@ impl Machine {
 
 impl Platform for Machine {
     #[inline]
-    fn ring(&self, value: u64) {
-        self.doorbell.store(RING as usize, value);
-    }
-
-    fn set_control(&self, ipa: u64) {
-        self.doorbell.store(CONTROL as usize, ipa);
+    fn store_to_doorbell(&self, offset_bytes: u64, value: u64) {
+        self.doorbell.store(offset_bytes as usize, value);
     }
 
     fn now_ns(&self) -> u64 {

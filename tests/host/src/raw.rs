@@ -47,10 +47,16 @@ impl RawFunction {
         self.posted = self.posted.wrapping_add(1);
     }
 
-    /// Rings, with a value that was not there before.
-    pub fn ring(&mut self) {
+    /// Rings for queues, with a value that was not there before.
+    pub fn ring_for_queues(&mut self) {
         self.rings += 1;
         self.guest.doorbell[(doorbell::RING / 8) as usize].store(self.rings, Ordering::Release);
+    }
+
+    /// Rings for commands, with a value that was not there before.
+    pub fn ring(&mut self) {
+        self.rings += 1;
+        self.guest.doorbell[(doorbell::COMMANDS / 8) as usize].store(self.rings, Ordering::Release);
     }
 
     /// Takes the next response, if there is one.

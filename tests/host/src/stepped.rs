@@ -7,7 +7,6 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use unimux_abi::counters::Counter;
-use unimux_abi::doorbell;
 use unimux_driver::{Device, DmaBlock, Error, Platform};
 use unimux_firmware::{Firmware, FunctionConfig, FunctionId, Progress, Quota};
 
@@ -233,12 +232,8 @@ impl Stepped {
 }
 
 impl Platform for Stepped {
-    fn ring(&self, value: u64) {
-        self.doorbell[(doorbell::RING / 8) as usize].store(value, Ordering::Release);
-    }
-
-    fn set_control(&self, ipa: u64) {
-        self.doorbell[(doorbell::CONTROL / 8) as usize].store(ipa, Ordering::Release);
+    fn store_to_doorbell(&self, offset_bytes: u64, value: u64) {
+        self.doorbell[(offset_bytes / 8) as usize].store(value, Ordering::Release);
     }
 
     fn now_ns(&self) -> u64 {

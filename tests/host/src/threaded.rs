@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use unimux_abi::doorbell;
 use unimux_driver::Platform;
 use unimux_engine::cpu::CpuEngine;
 use unimux_firmware::{Firmware, FunctionId, Progress};
@@ -106,12 +105,8 @@ impl Threaded {
 }
 
 impl Platform for Threaded {
-    fn ring(&self, value: u64) {
-        self.doorbell[(doorbell::RING / 8) as usize].store(value, Ordering::Release);
-    }
-
-    fn set_control(&self, ipa: u64) {
-        self.doorbell[(doorbell::CONTROL / 8) as usize].store(ipa, Ordering::Release);
+    fn store_to_doorbell(&self, offset_bytes: u64, value: u64) {
+        self.doorbell[(offset_bytes / 8) as usize].store(value, Ordering::Release);
     }
 
     fn now_ns(&self) -> u64 {

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use unimux_abi::control::{self, Attach};
+use unimux_abi::doorbell;
 use unimux_abi::response::{KIND_ANSWER, Status as Answer};
 use unimux_driver::{
     Access, CommandStatus, CqFlags, Device, DmaBlock, Error, Event, PageList, Peer, QpOptions,
@@ -275,7 +276,7 @@ fn attaching_is_answered_or_counted() {
         page.words()[(control::ANSWER / 8) as usize].store(0, Ordering::Relaxed);
         page.words()[(control::OFFER / 8) as usize].store(word, Ordering::Release);
         guest.doorbell[1].store(page.ipa(), Ordering::Release);
-        guest.doorbell[0].fetch_add(1, Ordering::Release);
+        guest.doorbell[(doorbell::COMMANDS / 8) as usize].fetch_add(1, Ordering::Release);
         world.settle();
         page.words()[(control::ANSWER / 8) as usize].load(Ordering::Acquire) as u32
     };

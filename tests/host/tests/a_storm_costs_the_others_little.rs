@@ -37,7 +37,7 @@ fn world_with_attacker() -> (World, Pair, Guest, RawFunction, unimux_firmware::F
 fn of_rings() {
     let (world, mut pair, _guest, mut attacker, id) = world_with_attacker();
     let calm = rounds_under(&world, &mut pair, |_| ());
-    let storm = rounds_under(&world, &mut pair, |_| attacker.ring());
+    let storm = rounds_under(&world, &mut pair, |_| attacker.ring_for_queues());
     assert!(
         storm * 100 <= calm * 105,
         "{calm} rounds calm, {storm} in the storm"

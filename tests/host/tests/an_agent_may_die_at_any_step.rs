@@ -30,15 +30,9 @@ impl Mortal {
 }
 
 impl Platform for Mortal {
-    fn ring(&self, value: u64) {
+    fn store_to_doorbell(&self, offset_bytes: u64, value: u64) {
         self.step();
-        self.machine.ring(value);
-        self.step();
-    }
-
-    fn set_control(&self, ipa: u64) {
-        self.step();
-        self.machine.set_control(ipa);
+        self.machine.store_to_doorbell(offset_bytes, value);
         self.step();
     }
 

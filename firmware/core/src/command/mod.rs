@@ -29,8 +29,10 @@ use crate::{Firmware, Platform};
 
 /// One part in so many of the engine core's time is for commands while data waits.
 const CONTROL_SHARE: u64 = 32;
-/// Cycles of credit, or debt, that commands can have.
-const BALANCE_LIMIT: i64 = 20_000;
+/// Cycles that commands can save up: a few commands' worth.
+const CREDIT_LIMIT: i64 = 4_000;
+/// Cycles that they can owe.
+const DEBT_LIMIT: i64 = 20_000;
 
 /// Which functions may have commands, and how much time there is for them.
 #[derive(Debug, Default)]
@@ -58,18 +60,12 @@ impl ControlBudget {
     /// Data kept the core busy for so long.
     pub(crate) fn earn(&mut self, cycles: u64) {
         let earned = i64::try_from(cycles / CONTROL_SHARE).unwrap_or(i64::MAX);
-        self.balance_cycles = self
-            .balance_cycles
-            .saturating_add(earned)
-            .min(BALANCE_LIMIT);
+        self.balance_cycles = self.balance_cycles.saturating_add(earned).min(CREDIT_LIMIT);
     }
 
     fn spend(&mut self, cycles: u64) {
         let spent = i64::try_from(cycles).unwrap_or(i64::MAX);
-        self.balance_cycles = self
-            .balance_cycles
-            .saturating_sub(spent)
-            .max(-BALANCE_LIMIT);
+        self.balance_cycles = self.balance_cycles.saturating_sub(spent).max(-DEBT_LIMIT);
     }
 
     /// The function whose command is next, if there is time for one.

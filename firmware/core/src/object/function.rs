@@ -164,6 +164,8 @@ pub(crate) struct Function {
     pub(crate) doorbell: Span,
     /// The ring word of the doorbell page.
     pub(crate) ring: &'static AtomicU64,
+    /// The commands word.
+    pub(crate) commands: &'static AtomicU64,
     pub(crate) quota: Quota,
     pub(crate) partition: u16,
     pub(crate) attention: Attention,
@@ -191,15 +193,14 @@ impl Function {
             partition,
             weight: _,
         } = config;
-        let ring = doorbell
-            .word(doorbell::RING)
-            .expect("the doorbell is an aligned page");
+        let [ring, commands] = words_of(doorbell);
         let mut function = Self {
             serving: Serving::Given,
             comes_back: false,
             windows,
             doorbell,
             ring,
+            commands,
             quota,
             partition,
             attention: Attention::default(),
@@ -220,9 +221,7 @@ impl Function {
 
     /// Rings at another page from now on; nobody has the function.
     pub(crate) fn set_doorbell(&mut self, doorbell: Span) {
-        self.ring = doorbell
-            .word(doorbell::RING)
-            .expect("the doorbell is an aligned page");
+        [self.ring, self.commands] = words_of(doorbell);
         self.doorbell = doorbell;
     }
 
@@ -285,4 +284,10 @@ impl Function {
             + self.doorbell.len_bytes() as usize;
         self.count(Counter::HeldBytes, held as u64);
     }
+}
+
+/// The ring word and the commands word of a doorbell page.
+fn words_of(doorbell: Span) -> [&'static AtomicU64; 2] {
+    [doorbell::RING, doorbell::COMMANDS]
+        .map(|at| doorbell.word(at).expect("the doorbell is an aligned page"))
 }
