@@ -3,8 +3,8 @@
 //! It serves none of them. `Unknown` is answered [`NOT_SUPPORTED`], never ignored and never
 //! forwarded to the firmware below Unimux.
 
+use crate::psci::{ErrorCode, Function};
 use crate::registers::Registers;
-use arm_psci::{ErrorCode, Function};
 use bitfield_struct::bitfield;
 
 /// The answer to a call that nobody knows: -1 as a 64-bit number (SMCCC, DEN0028, 7.1; the same
@@ -94,7 +94,13 @@ impl Call {
             return unknown;
         }
         match (identifier.owner(), identifier.number()) {
-            (OWNER_STANDARD, number) if number < PSCI_NUMBERS => Self::psci(registers),
+            (OWNER_STANDARD, number) if number < PSCI_NUMBERS => {
+                let arguments = [1, 2, 3].map(|number| registers.get(number));
+                match Function::decode(function, arguments) {
+                    Ok(function) => Self::Psci(function),
+                    Err(error) => Self::PsciRefused(error),
+                }
+            }
             (OWNER_ARCHITECTURE | OWNER_HYPERVISOR, _) => {
                 Self::general(identifier, registers).unwrap_or(unknown)
             }
@@ -133,43 +139,20 @@ impl Call {
             arguments: [1, 2, 3, 4, 5, 6].map(|number| registers.get(number) & mask),
         }
     }
-
-    fn psci(registers: &Registers) -> Self {
-        let mut words = [0, 1, 2, 3].map(|number| registers.get(number));
-        let takes_mpidr = matches!(
-            (words[0] & 0xFFFF_FFFF) as u32,
-            CPU_ON_32 | CPU_ON_64 | AFFINITY_INFO_32 | AFFINITY_INFO_64
-        );
-        if takes_mpidr {
-            words[1] &= !MPIDR_NOT_AFFINITY;
-        }
-        match Function::try_from(&words) {
-            Ok(function) => Self::Psci(function),
-            Err(error) => Self::PsciRefused(error.into()),
-        }
-    }
 }
-
-const CPU_ON_32: u32 = 0x8400_0003;
-const CPU_ON_64: u32 = 0xC400_0003;
-const AFFINITY_INFO_32: u32 = 0x8400_0004;
-const AFFINITY_INFO_64: u32 = 0xC400_0004;
-
-/// The bits of MPIDR_EL1 beside the affinity fields: RES1 (31), U (30), MT (24). PSCI wants them
-/// zero (DEN0022, 5.1.4) and guests that pass MPIDR_EL1 as they read it get them wrong; no two
-/// cores differ in them, so they are taken away rather than refused. Other stray bits are refused.
-const MPIDR_NOT_AFFINITY: u64 = 1 << 31 | 1 << 30 | 1 << 24;
 
 /// A PSCI result as it goes into x0: zero, or a negative error code in 64 bits.
 #[must_use]
 pub fn psci_result(result: Result<(), ErrorCode>) -> u64 {
-    result.err().map_or(0, u64::from)
+    match result {
+        Ok(()) => 0,
+        Err(error) => i64::from(error as i8).cast_unsigned(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arm_psci::{EntryPoint, Mpidr, PsciFeature};
 
     fn call(words: &[u64]) -> Call {
         let mut registers = Registers([0xDEAD_BEEF_DEAD_BEEF; 31]);
@@ -180,11 +163,9 @@ mod tests {
     #[test]
     fn cpu_on_takes_a_raw_mpidr() {
         let expected = Call::Psci(Function::CpuOn {
-            target_cpu: Mpidr::from_aff3210(0, 0, 0, 3),
-            entry: EntryPoint::Entry64 {
-                entry_point_address: 0x4020_0000,
-                context_id: 7,
-            },
+            target: 3,
+            entry: 0x4020_0000,
+            context: 7,
         });
         for target in [0x3, 0x8000_0003, 0xC000_0003, 0x8100_0003] {
             assert_eq!(call(&[0xC400_0003, target, 0x4020_0000, 7]), expected);
@@ -210,12 +191,8 @@ mod tests {
             (
                 &[0x8400_000A, 0x8000_0000],
                 Call::Psci(Function::Features {
-                    psci_func_id: PsciFeature::SmcccVersion,
+                    function: 0x8000_0000,
                 }),
-            ),
-            (
-                &[0x8400_000A, 0x8400_001F],
-                Call::PsciRefused(ErrorCode::NotSupported),
             ),
             (&[0x8400_001F], Call::PsciRefused(ErrorCode::NotSupported)),
             // SYSTEM_OFF has no 64-bit form.

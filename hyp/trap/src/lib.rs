@@ -22,6 +22,7 @@ mod abort;
 mod access;
 mod call;
 mod exit;
+pub mod psci;
 mod registers;
 mod status;
 mod syndrome;
@@ -29,7 +30,6 @@ mod sysreg;
 
 pub use abort::Abort;
 pub use access::{Access, Direction, Size};
-pub use arm_psci as psci;
 pub use call::{Call, NOT_SUPPORTED, SMCCC_1_1, psci_result};
 pub use exit::{Exit, Snapshot, Vector};
 pub use registers::{Registers, ZERO_REGISTER};

@@ -3,7 +3,7 @@
 use unimux_paravirt::{ExitReason, hypercall};
 use unimux_trap::{
     Call, NOT_SUPPORTED, Registers, SMCCC_1_1,
-    psci::{ErrorCode, Function, FunctionId, Mpidr, PsciFeature},
+    psci::{ErrorCode, Function},
     psci_result,
 };
 
@@ -25,7 +25,7 @@ const NO_MIGRATION: u64 = 2;
 /// Answers a call.
 pub(super) fn handle(guest: &Guest, vcpu: usize, registers: &Registers) -> (ExitReason, Outcome) {
     match Call::decode(registers) {
-        Call::Psci(function) => (ExitReason::Psci, psci(guest, vcpu, &function)),
+        Call::Psci(function) => (ExitReason::Psci, psci(guest, vcpu, function)),
         Call::PsciRefused(error) => (ExitReason::Psci, Outcome::answer(psci_result(Err(error)))),
         Call::SmcccVersion => (ExitReason::Psci, Outcome::answer(SMCCC_1_1)),
         Call::ArchFeatures { function } => {
@@ -71,20 +71,23 @@ fn vendor(guest: &Guest, function: u32, arguments: &[u64; 6]) -> (ExitReason, Ou
     (ExitReason::Hypercall, outcome)
 }
 
-fn psci(guest: &Guest, vcpu: usize, function: &Function) -> Outcome {
+fn psci(guest: &Guest, vcpu: usize, function: Function) -> Outcome {
     let answer = |result| Outcome::answer(psci_result(result));
     match function {
         Function::Version => Outcome::answer(PSCI_VERSION),
-        Function::CpuOn { target_cpu, entry } => {
-            let Some(target) = vcpu_of(guest, *target_cpu) else {
+        Function::CpuOn {
+            target,
+            entry,
+            context,
+        } => {
+            let Some(target) = vcpu_of(guest, target) else {
                 return answer(Err(ErrorCode::InvalidParameters));
             };
             // An instruction outside of its RAM is one that the guest cannot have.
-            let at = entry.entry_point_address();
-            if !at.is_multiple_of(4) || guest.memory(at, 4).is_none() {
+            if !entry.is_multiple_of(4) || guest.memory(entry, 4).is_none() {
                 return answer(Err(ErrorCode::InvalidAddress));
             }
-            let started = guest.vcpus[target].start(at, entry.context_id());
+            let started = guest.vcpus[target].start(entry, context);
             if started.is_ok() {
                 guest.kick(target);
             }
@@ -98,11 +101,11 @@ fn psci(guest: &Guest, vcpu: usize, function: &Function) -> Outcome {
             Outcome::VcpuOff
         }
         Function::AffinityInfo {
-            mpidr,
-            lowest_affinity_level,
+            target,
+            lowest_level,
         } => {
             // Levels above 0 are optional in PSCI 1.0, and Unimux has none.
-            let target = vcpu_of(guest, *mpidr).filter(|_| *lowest_affinity_level == 0);
+            let target = vcpu_of(guest, target).filter(|_| lowest_level == 0);
             match target.map(|target| guest.vcpus[target].affinity_info()) {
                 Some(Affinity::On) => Outcome::answer(0),
                 Some(Affinity::Off) => Outcome::answer(1),
@@ -113,33 +116,13 @@ fn psci(guest: &Guest, vcpu: usize, function: &Function) -> Outcome {
         Function::MigrateInfoType => Outcome::answer(NO_MIGRATION),
         Function::SystemOff => Outcome::End(End::Off),
         Function::SystemReset => Outcome::End(End::Reset),
-        Function::Features { psci_func_id } => answer(match psci_func_id {
-            PsciFeature::SmcccVersion => Ok(()),
-            PsciFeature::PsciFunction(id) if is_served(*id) => Ok(()),
-            PsciFeature::PsciFunction(_) => Err(ErrorCode::NotSupported),
-        }),
-        _ => answer(Err(ErrorCode::NotSupported)),
+        Function::Features { function } if Function::is_served(function) => answer(Ok(())),
+        Function::Features { .. } => answer(Err(ErrorCode::NotSupported)),
     }
 }
 
-fn is_served(id: FunctionId) -> bool {
-    matches!(
-        id,
-        FunctionId::PsciVersion
-            | FunctionId::CpuOff
-            | FunctionId::CpuOn32
-            | FunctionId::CpuOn64
-            | FunctionId::AffinityInfo32
-            | FunctionId::AffinityInfo64
-            | FunctionId::MigrateInfoType
-            | FunctionId::SystemOff
-            | FunctionId::SystemReset
-            | FunctionId::PsciFeatures
-    )
-}
-
 /// vCPUs have their number in affinity level 0, and zeros above.
-fn vcpu_of(guest: &Guest, affinity: Mpidr) -> Option<usize> {
-    let index = usize::try_from(u64::from(affinity)).ok()?;
+fn vcpu_of(guest: &Guest, affinity: u64) -> Option<usize> {
+    let index = usize::try_from(affinity).ok()?;
     (index < guest.vcpus.len()).then_some(index)
 }
