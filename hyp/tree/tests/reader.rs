@@ -1,4 +1,5 @@
 //! The reader against trees that somebody else's writer made, whole and damaged.
+#![expect(clippy::unwrap_used, reason = "a test")]
 
 use dtoolkit::memreserve::MemoryReservation;
 use dtoolkit::model::{DeviceTree, DeviceTreeNode, DeviceTreeProperty};
