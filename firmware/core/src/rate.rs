@@ -16,7 +16,7 @@ use crate::{Firmware, Platform};
 
 /// How far ahead of its rate a function may be: a burst of as long.
 const AHEAD_NS: u64 = 1_000_000;
-const NS_PER_SECOND: u128 = 1_000_000_000;
+const NS_PER_SECOND: u64 = 1_000_000_000;
 
 /// The clock of one rate.
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,10 +33,11 @@ impl Meter {
         if per_second == 0 {
             return;
         }
-        let units = u128::from(amount) * NS_PER_SECOND + u128::from(self.rest);
-        let rate = u128::from(per_second);
-        let ns = u64::try_from(units / rate).unwrap_or(u64::MAX);
-        self.rest = (units % rate) as u64;
+        // A turn moves a block or two: far from where this saturates, at 18 GB.
+        let units = amount.saturating_mul(NS_PER_SECOND);
+        let units = units.saturating_add(self.rest);
+        self.rest = units % per_second;
+        let ns = units / per_second;
         self.until_ns = self.until_ns.max(now_ns).saturating_add(ns);
     }
 }

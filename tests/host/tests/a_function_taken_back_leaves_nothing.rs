@@ -8,6 +8,7 @@ use std::cell::Cell;
 use unimux_abi::counters::Counter;
 use unimux_driver::{Device, Error, RecvWr, SendWr, Status};
 use unimux_firmware::FunctionId;
+use unimux_host_tests::host::HostWorld;
 use unimux_host_tests::{Guest, Node, Shape, Stepped, World, connect, pattern};
 
 thread_local! {
@@ -125,6 +126,37 @@ fn turn(
     b.reconnect(&to_a);
     while b.cq.poll_one().expect("sense").is_some() {}
     a.device.connect(&a.qp, &to_b).expect("connect");
+}
+
+/// Tenants that are made, work, and are destroyed, in turn and by several agents: nothing is taken
+/// from the allocator for any of them.
+#[test]
+fn tenants_come_and_go() {
+    let host = HostWorld::new(3);
+    let mut agent = host.agent();
+    let round = |agent: &mut _, step: u64| {
+        let (_, function) = host.tenant(agent, 0, 64).unwrap();
+        let pages: [u64; 32] = std::array::from_fn(|page| host.frame(100 + 2 * page as u64));
+        agent
+            .grant_pages(function, 0x8000_0000, 12, &pages)
+            .unwrap();
+        host.world.rounds(step % 7);
+        agent.destroy(function).unwrap();
+    };
+    round(&mut agent, 0);
+    let guests = allocations();
+    let (guest, function) = host.tenant(&mut agent, 0, 64).unwrap();
+    agent.destroy(function).unwrap();
+    drop(guest);
+    // What the test itself takes for a guest, if it does.
+    let per_guest = allocations().0 - guests.0;
+    let before = allocations();
+    for step in 0..500 {
+        round(&mut agent, step);
+    }
+    let after = allocations();
+    assert_eq!(after.0 - before.0, 500 * per_guest);
+    assert_eq!(after.1, before.1);
 }
 
 /// Nothing touches a guest's memory once its function is free.
