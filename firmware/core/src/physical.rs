@@ -177,8 +177,10 @@ impl<E: Engine> Firmware<E> {
         };
         let index = physical.function_of(tenant);
         physical.tenants[tenant].life = Life::Open;
-        let cleared = self.functions[index].doorbell.write(0, &[0; 2]);
-        cleared.expect("the doorbell page has a ring word and a control word");
+        for at in [doorbell::RING, doorbell::CONTROL, doorbell::COMMANDS] {
+            let cleared = self.functions[index].doorbell.write(at, &[0]);
+            cleared.expect("the doorbell is an aligned page");
+        }
         self.give(FunctionId(index as u16));
     }
 
