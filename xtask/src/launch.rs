@@ -108,6 +108,7 @@ impl Kit {
                 .payload
                 .clone()
                 .unwrap_or_else(|| self.unimux.elf.clone())),
+            Source::Debian(name) => bail!("there is no debian:{name}"),
             Source::File(path) => Ok(workspace::root().join(path)),
         }
     }
@@ -140,7 +141,10 @@ impl Order<'_> {
             .cores
             .or(self.scenario.machine_cores)
             .unwrap_or(machine.cores);
-        let memory_mib = self.memory_mib.unwrap_or(machine.memory_mib);
+        let memory_mib = self
+            .memory_mib
+            .or(self.scenario.machine_memory.map(|bytes| bytes >> 20))
+            .unwrap_or(machine.memory_mib);
         let folder = workspace::output().join(&self.kit.board.name);
         fs::create_dir_all(&folder)?;
         let dumped = folder.join("machine.dtb");
@@ -171,7 +175,7 @@ impl Order<'_> {
         let mut modules = Modules::below(self.kit.board.ram_base + (memory_mib << 20));
         let scenario = self
             .scenario
-            .resolve(|source| modules.place(&self.kit.file(source)?))?;
+            .resolve(|source, loaded| modules.place(&self.kit.file(source)?, loaded))?;
         let dtb =
             machine_tree::with_scenario(&fs::read(&dumped)?, &scenario, !self.scenario.unchecked)?;
         let tree = folder.join("scenario.dtb");

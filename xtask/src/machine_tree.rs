@@ -4,13 +4,19 @@
 //! from the kernel and the tree, which QEMU puts near the beginning.
 
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use dtoolkit::fdt::Fdt;
 use dtoolkit::model::DeviceTree;
-use unimux_scenario::{Machine, Module, Scenario};
+use unimux_scenario::{
+    Machine, Module, Scenario,
+    arm64_image::{HEADER_LEN, ImageHeader},
+    host::IMAGE_ALIGN,
+};
 
+use crate::scenario_file::Loaded;
 use crate::workspace;
 
 /// Modules begin at pages.
@@ -34,7 +40,7 @@ impl Modules {
     }
 
     /// Places a file; the same file twice has one place.
-    pub(crate) fn place(&mut self, path: &Path) -> Result<Module> {
+    pub(crate) fn place(&mut self, path: &Path, loaded: Loaded) -> Result<Module> {
         if let Some((_, module)) = self.placed.iter().find(|(other, _)| other == path) {
             return Ok(*module);
         }
@@ -47,10 +53,18 @@ impl Modules {
                 workspace::short(path)
             );
         }
-        let pa = self.low.checked_sub(len_bytes).with_context(|| {
-            format!("no memory for the {len_bytes} bytes of {}", path.display())
-        })? / MODULE_ALIGN
-            * MODULE_ALIGN;
+        let (memory_bytes, align) = match loaded {
+            Loaded::Module => (len_bytes, MODULE_ALIGN),
+            // What is no Image is EL2's to refuse.
+            Loaded::Kernel => (image_bytes(path, len_bytes)?, IMAGE_ALIGN),
+        };
+        let pa = self.low.checked_sub(memory_bytes).with_context(|| {
+            format!(
+                "no memory for the {memory_bytes} bytes of {}",
+                path.display()
+            )
+        })? / align
+            * align;
         let module = Module { pa, len_bytes };
         self.low = pa;
         self.placed.push((path.to_owned(), module));
@@ -67,6 +81,15 @@ impl Modules {
         };
         self.placed.iter().flat_map(device).collect()
     }
+}
+
+/// Memory that a kernel takes from its first byte on.
+fn image_bytes(path: &Path, len_bytes: u64) -> Result<u64> {
+    let mut head = Vec::new();
+    let file = fs::File::open(path)?;
+    file.take(HEADER_LEN as u64).read_to_end(&mut head)?;
+    let header = ImageHeader::parse(&head, len_bytes);
+    Ok(header.map_or(len_bytes, |it| it.memory_bytes))
 }
 
 /// Puts the scenario into the tree that the machine has. If `check` is set, it is refused here
@@ -108,20 +131,20 @@ mod tests {
         let [a, b] = [file(&folder, "a", 1), file(&folder, "b,c", 5000)];
         let mut modules = Modules::below(0x8000_0000);
         assert_eq!(
-            modules.place(&a).unwrap(),
+            modules.place(&a, Loaded::Module).unwrap(),
             Module {
                 pa: 0x7fff_f000,
                 len_bytes: 1
             }
         );
         assert_eq!(
-            modules.place(&b).unwrap(),
+            modules.place(&b, Loaded::Module).unwrap(),
             Module {
                 pa: 0x7fff_d000,
                 len_bytes: 5000
             }
         );
-        assert_eq!(modules.place(&a).unwrap().pa, 0x7fff_f000);
+        assert_eq!(modules.place(&a, Loaded::Module).unwrap().pa, 0x7fff_f000);
         let arguments = modules.arguments();
         assert_eq!(arguments.len(), 4);
         assert!(
@@ -140,7 +163,11 @@ mod tests {
             file(&folder, "large", 5000),
             "/no/such".into(),
         ] {
-            assert!(modules.place(&path).is_err(), "{}", path.display());
+            assert!(
+                modules.place(&path, Loaded::Module).is_err(),
+                "{}",
+                path.display()
+            );
         }
     }
 
@@ -155,6 +182,7 @@ mod tests {
             idle_functions: 3,
             baseline: false,
             guests: vec![],
+            host: None,
         };
         let mut dtb = tree.to_dtb();
         // As QEMU pads it.

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Deserializer};
-use unimux_scenario::{Function, Guest, Module, OnFault, Quota, Scenario};
+use unimux_scenario::{
+    Function, Guest, Host, Module, OnFault, Quota, Scenario, host::FUNCTIONS_DEFAULT,
+};
 
 use crate::workspace;
 
@@ -33,9 +35,31 @@ pub(crate) struct ScenarioFile {
     /// Gives it to EL2 even if it is wrong, to see it refused.
     #[serde(default)]
     pub(crate) unchecked: bool,
+    /// Memory of the machine; otherwise what the board says.
+    #[serde(default, deserialize_with = "some_bytes")]
+    pub(crate) machine_memory: Option<u64>,
     /// The guests.
     #[serde(default, rename = "guest")]
     pub(crate) guests: Vec<GuestEntry>,
+    /// The host of virtual machines.
+    #[serde(default)]
+    pub(crate) kvm_host: Option<HostEntry>,
+}
+
+/// `[kvm_host]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HostEntry {
+    cores: Vec<u32>,
+    /// Its arm64 `Image`.
+    pub(crate) kernel: Source,
+    /// Its initial RAM disk.
+    #[serde(default)]
+    pub(crate) initrd: Option<Source>,
+    #[serde(default)]
+    arguments: String,
+    #[serde(default)]
+    functions: Option<u32>,
 }
 
 /// One `[[guest]]`.
@@ -76,6 +100,8 @@ pub(crate) enum Source {
     ThisClaim,
     /// `payload`: the file of `run --payload`.
     Payload,
+    /// `debian:<name>`: made of Debian's packages.
+    Debian(String),
     /// A path from the top of the repository.
     File(PathBuf),
 }
@@ -86,6 +112,7 @@ impl<'de> Deserialize<'de> for Source {
         Ok(match text.split_once(':') {
             Some(("program", name)) => Self::Program(name.into()),
             Some(("test", name)) => Self::Claim(name.into()),
+            Some(("debian", name)) => Self::Debian(name.into()),
             _ if text == "test" => Self::ThisClaim,
             _ if text == "payload" => Self::Payload,
             _ => Self::File(text.into()),
@@ -153,11 +180,26 @@ impl ScenarioFile {
         self.guests.iter().map(|it| it.name.clone()).collect()
     }
 
-    /// The scenario for the board, when it is known where each module lies.
+    /// The scenario for the board, when it is known where each module lies: kernels of a host,
+    /// which run where they are, and all others.
     pub(crate) fn resolve(
         &self,
-        mut place: impl FnMut(&Source) -> Result<Module>,
+        mut place: impl FnMut(&Source, Loaded) -> Result<Module>,
     ) -> Result<Scenario> {
+        let host = match &self.kvm_host {
+            None => None,
+            Some(entry) => Some(Host {
+                cores: entry.cores.clone(),
+                kernel: place(&entry.kernel, Loaded::Kernel)?,
+                initrd: match &entry.initrd {
+                    None => None,
+                    Some(initrd) => Some(place(initrd, Loaded::Module)?),
+                },
+                arguments: entry.arguments.clone(),
+                functions: entry.functions.unwrap_or(FUNCTIONS_DEFAULT),
+            }),
+        };
+        let mut place = |source: &Source| place(source, Loaded::Module);
         let mut guests = Vec::new();
         for entry in &self.guests {
             let default = Function::default();
@@ -185,8 +227,18 @@ impl ScenarioFile {
             idle_functions: self.idle_functions,
             baseline: self.baseline,
             guests,
+            host,
         })
     }
+}
+
+/// How a file lies in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Loaded {
+    /// As it is.
+    Module,
+    /// With room for its variables, where it can run.
+    Kernel,
 }
 
 /// Names of the scenarios of the repository.
@@ -217,6 +269,10 @@ fn bytes<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
     }
 }
 
+fn some_bytes<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    bytes(from).map(Some)
+}
+
 fn parse_bytes(text: &str) -> Option<u64> {
     let shift = match text.chars().last()? {
         'K' => 10,
@@ -236,7 +292,7 @@ mod tests {
 
     fn parse(guest: &str) -> Result<Scenario> {
         let head = "description = \"x\"\n[[guest]]\nname = \"a\"\ncores = [1]\nmemory = \"64M\"\n";
-        ScenarioFile::parse(&format!("{head}{guest}"))?.resolve(|source| {
+        ScenarioFile::parse(&format!("{head}{guest}"))?.resolve(|source, _| {
             Ok(Module {
                 pa: 0x1000,
                 len_bytes: format!("{source:?}").len() as u64,

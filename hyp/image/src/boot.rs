@@ -13,12 +13,16 @@ use unimux_el2::{
     power::{self, PowerError},
     stage1, time,
 };
-use unimux_scenario::{Machine, MachineError};
+use unimux_scenario::{
+    Machine, MachineError,
+    host::{DEVICE_TREE, UNIMUX},
+};
 
 use crate::{
     board::ThisBoard,
-    console, entropy, guest, heap, last_words, machine, memory,
+    console, entropy, guest, heap, host, last_words, machine, memory,
     role::{self, engine},
+    virtio,
 };
 
 #[unsafe(export_name = "entry_table")]
@@ -56,12 +60,15 @@ extern "C" fn image_main(tree: u64) -> ! {
     let machine = with_what_is_taken(&tree).unwrap_or_else(|error| refuse(error));
     let layout = unimux_scenario::check(&scenario, &machine).unwrap_or_else(|error| refuse(error));
     memory::map(&tree, &scenario, &layout);
+    if scenario.host.is_some() {
+        console::leave_uart(&tree);
+    }
     for guest in &scenario.guests {
         if let Err(reason) = unimux_scenario::check_image(guest, memory::module(&guest.image)) {
             refuse(reason);
         }
     }
-    let seed = entropy::gather(&tree).unwrap_or_else(|| refuse("no entropy for keys"));
+    let seeds = entropy::gather(&tree).unwrap_or_else(|| refuse("no entropy for keys"));
 
     // SAFETY: the frames are the board's, mapped as devices, and this is their only user.
     let interrupts = unsafe { Interrupts::take(&ThisBoard::GIC, affinities.len()) };
@@ -69,7 +76,7 @@ extern "C" fn image_main(tree: u64) -> ! {
     *INTERRUPTS.lock() = Some(interrupts);
 
     let made = guest::make::all(&scenario, &layout, &affinities);
-    let engine = engine::make(&scenario, &made, seed);
+    let engine = engine::make(&scenario, &made, seeds.keys);
     defmt::info!(
         "{=usize} guests, {=usize} functions of up to {=usize} bytes, {=usize} KiB of heap in use",
         made.len(),
@@ -78,8 +85,24 @@ extern "C" fn image_main(tree: u64) -> ! {
         heap::used_bytes() >> 10
     );
     *engine::HANDED_OVER.lock() = Some(engine);
+    if let (Some(its), Some(place)) = (&scenario.host, &layout.host) {
+        let kernel = unimux_scenario::check_kernel(its, place, memory::module(&its.kernel));
+        let kernel = kernel.unwrap_or_else(|reason| refuse(reason));
+        let edits = host::tree::Edits {
+            host: its,
+            place,
+            transports: &virtio::claimed(),
+            seed: seeds.host,
+        };
+        host::ready(
+            its,
+            place,
+            kernel.memory_bytes,
+            &host::tree::make(&tree, &edits),
+        );
+    }
     guest::publish(made);
-    role::assign(&scenario, affinities.len());
+    role::assign(&scenario, affinities.len(), own);
     start_others(own, &affinities);
     heap::seal();
     begin(own)
@@ -102,9 +125,9 @@ fn with_what_is_taken(tree: &Fdt<'_>) -> Result<Machine, MachineError> {
     let image = layout::image();
     let tree_bytes = tree.data();
     Ok(Machine::read(tree)?
-        .with_reserved("Unimux", image.start as u64, image.len() as u64)
+        .with_reserved(UNIMUX, image.start as u64, image.len() as u64)
         .with_reserved(
-            "the device tree",
+            DEVICE_TREE,
             tree_bytes.as_ptr() as u64,
             tree_bytes.len() as u64,
         ))
@@ -150,6 +173,9 @@ extern "C" fn secondary_main(core: u64) -> ! {
 
 /// Brings this core up and takes its role on.
 fn begin(core: usize) -> ! {
+    if !role::is_interrupted(core) {
+        role::play(core);
+    }
     time::set_up();
     let brought_up = INTERRUPTS.lock().as_mut().map(Interrupts::bring_up_core);
     assert!(

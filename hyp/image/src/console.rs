@@ -1,24 +1,62 @@
-//! The one UART, shared by the log and by all guests' consoles.
+//! Where the log and all guests' consoles go: the UART, or beside a host a virtio-console.
 //!
 //! A caller sends a whole line or log frame under the lock, so that lines of different cores stay
 //! whole. Before [`init`] everything is lost.
 
+use dtoolkit::fdt::Fdt;
 use unimux_board::{Board, Console};
 use unimux_el2::lock::Lock;
-use unimux_serial::{Channel, encode};
+use unimux_serial::{CHUNK_MAX, Channel, encode};
 
-use crate::board::ThisBoard;
+use crate::{board::ThisBoard, virtio};
 
-static CONSOLE: Lock<Option<<ThisBoard as Board>::Console>> = Lock::new(None);
+enum Sink {
+    None,
+    Uart(<ThisBoard as Board>::Console),
+    Virtio(virtio::Console),
+}
+
+static SINK: Lock<Sink> = Lock::new(Sink::None);
 
 /// Gives the console its UART.
 pub(crate) fn init(console: <ThisBoard as Board>::Console) {
-    *CONSOLE.lock() = Some(console);
+    *SINK.lock() = Sink::Uart(console);
 }
+
+/// Leaves the UART, which is to be a host's. Without a virtio-console all that follows is lost.
+pub(crate) fn leave_uart(tree: &Fdt<'_>) {
+    let sink = virtio::console(tree).map_or(Sink::None, Sink::Virtio);
+    if matches!(sink, Sink::None) {
+        defmt::warn!("the log ends here: the UART is the host's, and there is no virtio-console");
+    }
+    *SINK.lock() = sink;
+}
+
+/// Bytes that a virtio-console takes at a time: a chunk, every byte of it escaped.
+const PIECE: usize = 2 * CHUNK_MAX + 8;
 
 /// Sends bytes on a channel.
 pub(crate) fn send(channel: Channel, bytes: &[u8]) {
-    if let Some(console) = CONSOLE.lock().as_mut() {
-        encode(channel, bytes, |byte| console.write(byte));
+    match &mut *SINK.lock() {
+        Sink::None => {}
+        Sink::Uart(uart) => encode(channel, bytes, |byte| uart.write(byte)),
+        Sink::Virtio(console) => {
+            let mut piece = heapless::Vec::<u8, PIECE>::new();
+            encode(channel, bytes, |byte| {
+                if piece.push(byte).is_err() {
+                    send_piece(console, &piece);
+                    piece.clear();
+                    piece.push(byte).expect("it was emptied");
+                }
+            });
+            send_piece(console, &piece);
+        }
+    }
+}
+
+/// A console that fails has lost a line; there is no other to say so.
+fn send_piece(console: &mut virtio::Console, piece: &[u8]) {
+    if !piece.is_empty() {
+        let _ = console.send_bytes(piece);
     }
 }

@@ -32,8 +32,16 @@ impl Pool {
     }
 }
 
-/// Makes the seed, or says that there is no entropy.
-pub(crate) fn gather(tree: &Fdt<'_>) -> Option<[u8; 32]> {
+/// Seeds of which none tells anything of another.
+pub(crate) struct Seeds {
+    /// For keys.
+    pub(crate) keys: [u8; 32],
+    /// For the host's own generator.
+    pub(crate) host: [u8; 32],
+}
+
+/// Makes the seeds, or says that there is no entropy.
+pub(crate) fn gather(tree: &Fdt<'_>) -> Option<Seeds> {
     let mut pool = Pool::default();
     let mut sources = 0;
     pool.stir(b"unimux key seed 1");
@@ -43,16 +51,16 @@ pub(crate) fn gather(tree: &Fdt<'_>) -> Option<[u8; 32]> {
         sources += 1;
         defmt::info!("entropy: {=usize} bytes from the boot loader", seed.len());
     }
-    for (base, len_bytes) in machine::virtio_transports(tree) {
-        if let Some(bytes) = virtio::random_bytes(base, len_bytes) {
-            pool.stir(&bytes);
-            sources += 1;
-            defmt::info!(
-                "entropy: {=usize} bytes from virtio-rng at {=u64:#x}",
-                bytes.len(),
-                base
-            );
-        }
+    if let Some(bytes) = virtio::random_bytes(tree) {
+        pool.stir(&bytes);
+        sources += 1;
+        defmt::info!("entropy: {=usize} bytes from virtio-rng", bytes.len());
     }
-    (sources > 0).then_some(pool.0)
+    let mut keys = Pool(pool.0);
+    keys.stir(b"keys");
+    pool.stir(b"host");
+    (sources > 0).then_some(Seeds {
+        keys: keys.0,
+        host: pool.0,
+    })
 }

@@ -17,9 +17,13 @@ mod entropy;
 #[cfg(target_os = "none")]
 mod exit;
 #[cfg(target_os = "none")]
+mod flat_tree;
+#[cfg(target_os = "none")]
 mod guest;
 #[cfg(target_os = "none")]
 mod heap;
+#[cfg(target_os = "none")]
+mod host;
 #[cfg(target_os = "none")]
 mod interrupts;
 #[cfg(target_os = "none")]

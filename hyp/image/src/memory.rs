@@ -8,7 +8,7 @@ use unimux_el2::{
     cache, layout,
     stage1::{Stage1, Use},
 };
-use unimux_memory::{Ipa, Pa, Windows};
+use unimux_memory::{Ipa, Pa, Span, Windows};
 use unimux_paravirt::map;
 use unimux_scenario::{Layout, Module, PaRange, Scenario};
 
@@ -37,6 +37,12 @@ pub(crate) fn map(tree: &Fdt<'_>, scenario: &Scenario, places: &Layout) {
     }
     for place in &places.guests {
         add(addresses(place.ram), Use::Data);
+    }
+    if let Some(place) = &places.host {
+        for range in &place.ram {
+            add(addresses(*range), Use::Data);
+        }
+        add(addresses(place.physical), Use::Device);
     }
     // A line of a doorbell page that is in a cache now must not come back later.
     cache::clean_and_invalidate(layout::doorbells());
@@ -70,6 +76,20 @@ pub(crate) fn ram_windows(ram: PaRange) -> Windows {
     };
     holds(granted, "one range that was checked");
     windows
+}
+
+/// Room in the host's RAM for its device tree.
+pub(crate) fn host_tree(room: PaRange) -> Span {
+    let mut windows = Windows::new();
+    let (ipa, pa) = (Ipa::new(room.base()), Pa::new(room.base()));
+    // SAFETY: 1. `map` has mapped it, for good. 2. It was free memory. 3. It is the host's, which
+    // does not run yet.
+    let granted = unsafe { windows.grant(ipa, pa, room.len_bytes()) };
+    holds(granted, "one range that was checked");
+    holds(
+        windows.translate(ipa, room.len_bytes()),
+        "it was granted just now",
+    )
 }
 
 /// The doorbell page of function `index`, as a window at the address that guests see it at.

@@ -1,23 +1,26 @@
-//! virtio over MMIO, as far as the boot needs it: random bytes.
+//! virtio over MMIO: random bytes for the boot, and a console for the log beside a host.
 #![expect(unsafe_code, reason = "drivers reach their device through addresses")]
 // UNSAFETY: the hardware layer that virtio-drivers asks for, over the identity map.
 
 use alloc::alloc::{alloc_zeroed, dealloc};
 use core::{alloc::Layout, ptr::NonNull};
 
+use dtoolkit::fdt::Fdt;
 use unimux_board::Board;
+use unimux_el2::lock::Lock;
 use virtio_drivers::{
     BufferDirection, Hal, PAGE_SIZE, PhysAddr,
-    device::rng::VirtIORng,
+    device::{console::VirtIOConsole, rng::VirtIORng},
     transport::{
         DeviceType, Transport,
         mmio::{MmioTransport, VirtIOHeader},
     },
 };
 
-use crate::{board::ThisBoard, invariant::holds};
+use crate::{board::ThisBoard, invariant::holds, machine};
 
-struct Identity;
+/// Memory and devices at their physical addresses.
+pub(crate) struct Identity;
 
 fn pages(count: usize) -> Layout {
     holds(
@@ -54,26 +57,53 @@ unsafe impl Hal for Identity {
     unsafe fn unshare(_physical: PhysAddr, _buffer: NonNull<[u8]>, _direction: BufferDirection) {}
 }
 
-/// 32 random bytes from the transport at `base`, if a virtio-rng is there.
-pub(crate) fn random_bytes(base: u64, len_bytes: u64) -> Option<[u8; 32]> {
-    let end = base.checked_add(len_bytes)?;
-    // The tree is believed about the layout, but only what the board names is mapped.
-    if !ThisBoard::DEVICES
-        .iter()
-        .any(|it| it.base <= base && end <= it.end())
-    {
-        return None;
-    }
-    let header = NonNull::new(core::ptr::with_exposed_provenance_mut::<VirtIOHeader>(
-        base as usize,
-    ))?;
-    // SAFETY: a transport's frame, mapped as device memory, which nothing else uses.
-    let transport = unsafe { MmioTransport::new(header, len_bytes as usize) }.ok()?;
-    if transport.device_type() != DeviceType::EntropySource {
-        return None;
-    }
+/// Frames of the transports that Unimux drives, which no host may.
+static CLAIMED: Lock<heapless::Vec<u64, 2>> = Lock::new(heapless::Vec::new());
+
+/// See [`CLAIMED`].
+pub(crate) fn claimed() -> heapless::Vec<u64, 2> {
+    CLAIMED.lock().clone()
+}
+
+/// The first transport with a device of this kind, for Unimux alone.
+fn claim(tree: &Fdt<'_>, kind: DeviceType) -> Option<MmioTransport<'static>> {
+    machine::virtio_transports(tree)
+        .into_iter()
+        // One that is looked at is reset when it is let go.
+        .filter(|(base, _)| !claimed().contains(base))
+        .find_map(|(base, len_bytes)| {
+            let end = base.checked_add(len_bytes)?;
+            // The tree is believed about the layout, but only what the board names is mapped.
+            if !ThisBoard::DEVICES
+                .iter()
+                .any(|it| it.base <= base && end <= it.end())
+            {
+                return None;
+            }
+            let header = core::ptr::with_exposed_provenance_mut::<VirtIOHeader>(base as usize);
+            // SAFETY: a transport's frame, mapped as device memory. A driver is made of it at most
+            // once: this is called once for each kind.
+            let transport =
+                unsafe { MmioTransport::new(NonNull::new(header)?, len_bytes as usize) };
+            let transport = transport.ok().filter(|it| it.device_type() == kind)?;
+            CLAIMED.lock().push(base).ok()?;
+            Some(transport)
+        })
+}
+
+/// 32 random bytes, if there is a virtio-rng.
+pub(crate) fn random_bytes(tree: &Fdt<'_>) -> Option<[u8; 32]> {
+    let transport = claim(tree, DeviceType::EntropySource)?;
     let mut device = VirtIORng::<Identity, _>::new(transport).ok()?;
     let mut bytes = [0; 32];
     let received = device.request_entropy(&mut bytes).ok()?;
     (received == bytes.len()).then_some(bytes)
+}
+
+/// A virtio-console.
+pub(crate) type Console = VirtIOConsole<Identity, MmioTransport<'static>>;
+
+/// The first virtio-console, if there is one.
+pub(crate) fn console(tree: &Fdt<'_>) -> Option<Console> {
+    VirtIOConsole::new(claim(tree, DeviceType::Console)?).ok()
 }

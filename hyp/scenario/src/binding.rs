@@ -10,7 +10,7 @@
 //!     idle-functions = <63>;                 // optional, 0
 //!     baseline;                              // optional
 //!     guest@0 {
-//!         role = "guest";                    // optional; the only role yet
+//!         role = "guest";                    // optional: the only one
 //!         label = "alice";
 //!         cores = <1 2>;
 //!         memory-bytes = /bits/ 64 <0x4000000>;
@@ -24,6 +24,13 @@
 //!         weight = <1>;                      // optional, 1
 //!         quota = <4 16 16 32 4096>;         // optional: pds cqs qps mrs pages
 //!     };
+//!     kvm-host {                             // optional
+//!         cores = <0 1 2>;
+//!         kernel = /bits/ 64 <0x80000000 0x1f6e000>;
+//!         initrd = /bits/ 64 <0x7f000000 0x1234>;    // optional
+//!         bootargs = "console=ttyAMA0";      // optional, ""
+//!         functions = <8>;                   // optional, 8: for its tenants
+//!     };
 //! }; }; };
 //! ```
 //!
@@ -36,10 +43,10 @@ pub const PATH: &str = "/chosen/unimux";
 pub const COMPATIBLE: &str = "unimux,scenario";
 /// Name of a guest's node before the `@`.
 pub const GUEST: &str = "guest";
-/// The one role there is.
+/// The one role of such a node.
 pub const ROLE_GUEST: &str = "guest";
-/// The role that comes later.
-pub const ROLE_KVM_HOST: &str = "kvm-host";
+/// Name of the host's node.
+pub const KVM_HOST: &str = "kvm-host";
 /// Values of `on-fault`.
 pub const STOP: &str = "stop";
 /// See [`STOP`].
@@ -65,9 +72,14 @@ pub mod property {
     pub const PARTITION: &str = "partition";
     pub const WEIGHT: &str = "weight";
     pub const QUOTA: &str = "quota";
+    pub const KERNEL: &str = "kernel";
+    pub const INITRD: &str = "initrd";
+    pub const FUNCTIONS: &str = "functions";
 
     /// What the scenario's own node may have.
     pub const OF_SCENARIO: [&str; 4] = [COMPATIBLE, ENGINE_CORE, IDLE_FUNCTIONS, BASELINE];
+    /// What the host's node may have.
+    pub const OF_HOST: [&str; 5] = [CORES, KERNEL, INITRD, BOOTARGS, FUNCTIONS];
     /// What a guest's node may have.
     pub const OF_GUEST: [&str; 13] = [
         ROLE,

@@ -10,7 +10,7 @@ use unimux_paravirt::map::{IMAGE_OFFSET, VCPUS_MAX};
 use crate::arm64_image::ImageHeader;
 use crate::place::{Layout, RAM_ALIGN, RAM_MAX, RAM_MIN, modules, place};
 use crate::refusal::{Occupant, Refusal};
-use crate::{Guest, Machine, NAME_MAX, PaRange, Scenario};
+use crate::{Guest, Host, Machine, NAME_MAX, PaRange, Scenario};
 
 /// Most functions of a scenario, idle ones included: doorbells are scanned by 64.
 pub const FUNCTIONS_MAX: u32 = 64;
@@ -88,6 +88,12 @@ fn cores<'a>(scenario: &'a Scenario, machine: &Machine) -> Result<(), Refusal<'a
         });
     }
     let mut given: Vec<(u32, &str)> = alloc::vec![(scenario.engine_core, "the engine")];
+    if let Some(host) = &scenario.host {
+        if host.cores.is_empty() {
+            return Err(Refusal::HostWithoutCore);
+        }
+        give(&host.cores, "the host", cores, &mut given)?;
+    }
     for guest in &scenario.guests {
         let name = guest.name.as_str();
         if guest.cores.is_empty() {
@@ -99,29 +105,40 @@ fn cores<'a>(scenario: &'a Scenario, machine: &Machine) -> Result<(), Refusal<'a
                 cores: guest.cores.len(),
             });
         }
-        for &core in &guest.cores {
-            if core >= cores {
-                return Err(Refusal::UnknownCore {
-                    guest: name,
-                    core,
-                    cores,
-                });
-            }
-            if let Some(&(_, first)) = given.iter().find(|(other, _)| *other == core) {
-                return Err(Refusal::CoreTwice {
-                    core,
-                    first,
-                    second: name,
-                });
-            }
-            given.push((core, &guest.name));
+        give(&guest.cores, name, cores, &mut given)?;
+    }
+    Ok(())
+}
+
+/// Gives `wanted` of the machine's `cores` to `who`.
+fn give<'a>(
+    wanted: &[u32],
+    who: &'a str,
+    cores: u32,
+    given: &mut Vec<(u32, &'a str)>,
+) -> Result<(), Refusal<'a>> {
+    for &core in wanted {
+        if core >= cores {
+            return Err(Refusal::UnknownCore { who, core, cores });
         }
+        if let Some(&(_, first)) = given.iter().find(|(other, _)| *other == core) {
+            let second = who;
+            return Err(Refusal::CoreTwice {
+                core,
+                first,
+                second,
+            });
+        }
+        given.push((core, who));
     }
     Ok(())
 }
 
 fn functions(scenario: &Scenario) -> Result<(), Refusal<'_>> {
-    let functions = scenario.guests.len() as u64 + u64::from(scenario.idle_functions);
+    // The physical function is one, and each tenant has one.
+    let host = scenario.host.as_ref();
+    let host = host.map_or(0, |it| 1 + u64::from(it.functions));
+    let functions = scenario.guests.len() as u64 + u64::from(scenario.idle_functions) + host;
     if functions > u64::from(FUNCTIONS_MAX) {
         return Err(Refusal::TooManyFunctions { functions });
     }
@@ -147,29 +164,31 @@ fn memory(machine: &Machine) -> Result<(), Refusal<'static>> {
 
 fn module_places<'a>(scenario: &'a Scenario, machine: &Machine) -> Result<(), Refusal<'a>> {
     let mut placed: Vec<(Occupant<'_>, PaRange)> = Vec::new();
-    for guest in &scenario.guests {
-        for (name, module) in modules(guest) {
-            let range = module.range().ok_or(Refusal::ModuleLength { what: name })?;
-            if !machine.memory.iter().any(|it| it.contains(&range)) {
-                return Err(Refusal::OutsideMemory { what: name });
-            }
-            let reserved = machine
-                .reserved
-                .iter()
-                .map(|it| (Occupant::Board(it.what), it.range));
-            // Guests may be loaded from the very same bytes: they are only read.
-            let others = placed.iter().filter(|(_, other)| *other != range).copied();
-            let mut in_the_way = reserved.chain(others).filter(|(_, it)| it.overlaps(&range));
-            if let Some((first, first_range)) = in_the_way.next() {
-                return Err(Refusal::Overlap {
-                    first,
-                    first_range,
-                    second: name,
-                    second_range: range,
-                });
-            }
-            placed.push((name, range));
+    let of_host = scenario.host.iter().flat_map(Host::modules);
+    let of_host = of_host.map(|(what, module)| (Occupant::Board(what), module));
+    for (name, module) in scenario.guests.iter().flat_map(modules).chain(of_host) {
+        let range = module.range().ok_or(Refusal::ModuleLength { what: name })?;
+        if !machine.memory.iter().any(|it| it.contains(&range)) {
+            return Err(Refusal::OutsideMemory { what: name });
         }
+        let reserved = machine
+            .reserved
+            .iter()
+            .map(|it| (Occupant::Board(it.what), it.range));
+        // Guests may be loaded from the very same bytes: they are only read.
+        let may_share = matches!(name, Occupant::Guest { .. });
+        let others = placed.iter().copied();
+        let others = others.filter(|(_, other)| *other != range || !may_share);
+        let mut in_the_way = reserved.chain(others).filter(|(_, it)| it.overlaps(&range));
+        if let Some((first, first_range)) = in_the_way.next() {
+            return Err(Refusal::Overlap {
+                first,
+                first_range,
+                second: name,
+                second_range: range,
+            });
+        }
+        placed.push((name, range));
     }
     Ok(())
 }
@@ -218,7 +237,7 @@ mod tests {
                 |s| s.guests[0].cores = [0].into(),
                 "core 0 is given twice: to the engine and to a",
             ),
-            (|s| s.guests[0].cores = [7].into(), "guest a names core 7"),
+            (|s| s.guests[0].cores = [7].into(), "a names core 7"),
             (|s| s.guests[0].cores.clear(), "guest a has no core"),
             (
                 |s| s.guests[0].cores = (0..9).collect(),

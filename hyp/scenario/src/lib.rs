@@ -21,6 +21,7 @@ extern crate std;
 pub mod arm64_image;
 pub mod binding;
 pub mod check;
+pub mod host;
 pub mod machine;
 pub mod place;
 mod range;
@@ -34,6 +35,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 pub use check::{check, check_image};
+pub use host::{Host, HostLayout, check_kernel};
 pub use machine::{Machine, MachineError, Reserved};
 pub use place::{GuestLayout, Layout};
 pub use range::PaRange;
@@ -54,6 +56,8 @@ pub struct Scenario {
     pub baseline: bool,
     /// The guests in the order of the device tree.
     pub guests: Vec<Guest>,
+    /// The host of virtual machines beside them.
+    pub host: Option<Host>,
 }
 
 impl Scenario {
@@ -70,8 +74,7 @@ impl Scenario {
     }
 }
 
-/// One partition guest. (The role `kvm-host` will be a second kind of node; today a node that asks
-/// for it is refused by name.)
+/// One partition guest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Guest {
     /// How the log and the console call it: 1 to [`NAME_MAX`] of `a-z`, `0-9` and `-`.
@@ -191,6 +194,7 @@ mod tests {
             idle_functions: 0,
             baseline: false,
             guests,
+            host: None,
         };
         assert_eq!(scenario.peers_of(0).collect::<Vec<_>>(), [2]);
         assert_eq!(scenario.peers_of(1).count(), 0);

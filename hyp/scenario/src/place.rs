@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 
 use unimux_paravirt::map::{IMAGE_OFFSET, IPA_BITS, RAM_BASE};
 
+use crate::host::{self, Host, HostLayout};
 use crate::refusal::{Occupant, Refusal};
 use crate::{Guest, Machine, Module, PaRange, Scenario};
 
@@ -25,6 +26,8 @@ pub const PAYLOAD_ALIGN: u64 = 4096;
 pub struct Layout {
     /// One per guest.
     pub guests: Vec<GuestLayout>,
+    /// The host's, if there is one.
+    pub host: Option<HostLayout>,
 }
 
 /// The place of one guest, and of what lies in it.
@@ -58,6 +61,14 @@ pub(crate) fn place<'a>(scenario: &'a Scenario, machine: &Machine) -> Result<Lay
             taken.push(Taken { what, range });
         }
     }
+    for (what, module) in scenario.host.iter().flat_map(Host::modules) {
+        if let Some(range) = module.range() {
+            taken.push(Taken {
+                what: Occupant::Board(what),
+                range,
+            });
+        }
+    }
     let mut places: Vec<Option<PaRange>> = vec![None; scenario.guests.len()];
     for (guest, place) in scenario.guests.iter().zip(&mut places) {
         let Some(base) = guest.memory_at else {
@@ -75,7 +86,8 @@ pub(crate) fn place<'a>(scenario: &'a Scenario, machine: &Machine) -> Result<Lay
         let ram = match place {
             Some(range) => range,
             None => {
-                let range = first_fit(guest.memory_bytes, machine, &taken).ok_or_else(|| {
+                let others = taken.iter().map(|it| it.range);
+                let range = first_fit(guest.memory_bytes, machine, others).ok_or_else(|| {
                     Refusal::ExceedsMemory {
                         guest: &guest.name,
                         memory_bytes: guest.memory_bytes,
@@ -93,7 +105,12 @@ pub(crate) fn place<'a>(scenario: &'a Scenario, machine: &Machine) -> Result<Lay
             payload_offset: payload_offset(guest)?,
         });
     }
-    Ok(Layout { guests })
+    let mut layout = Layout { guests, host: None };
+    if let Some(its) = &scenario.host {
+        let place = host::place(scenario, its, &layout, machine);
+        layout.host = Some(place.ok_or(Refusal::NoRoomForHost)?);
+    }
+    Ok(layout)
 }
 
 /// The modules of a guest by name.
@@ -168,7 +185,12 @@ fn fixed<'a>(
     }
 }
 
-fn first_fit(len_bytes: u64, machine: &Machine, taken: &[Taken<'_>]) -> Option<PaRange> {
+/// The first place for `len_bytes` bytes beside what is taken.
+pub(crate) fn first_fit(
+    len_bytes: u64,
+    machine: &Machine,
+    taken: impl Iterator<Item = PaRange> + Clone,
+) -> Option<PaRange> {
     machine.memory.iter().find_map(|memory| {
         let mut base = memory.base().checked_next_multiple_of(RAM_ALIGN)?;
         loop {
@@ -176,10 +198,10 @@ fn first_fit(len_bytes: u64, machine: &Machine, taken: &[Taken<'_>]) -> Option<P
             if !memory.contains(&range) {
                 return None;
             }
-            match taken.iter().find(|it| it.range.overlaps(&range)) {
+            match taken.clone().find(|it| it.overlaps(&range)) {
                 None => return Some(range),
                 // Beyond what is in the way: `base` grows each time, so this ends.
-                Some(it) => base = it.range.end().checked_next_multiple_of(RAM_ALIGN)?,
+                Some(it) => base = it.end().checked_next_multiple_of(RAM_ALIGN)?,
             }
         }
     })

@@ -3,7 +3,7 @@
 //! It does not check what the numbers mean ([`crate::check()`] does), only that they are there and
 //! are numbers. Every error names the node and the property.
 
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
@@ -14,7 +14,8 @@ use zerocopy::FromBytes;
 use zerocopy::big_endian::U32;
 
 use crate::binding::{self, property as name};
-use crate::{Function, Guest, Module, OnFault, Quota, Scenario};
+use crate::host;
+use crate::{Function, Guest, Host, Module, OnFault, Quota, Scenario};
 
 /// What is wrong with the scenario's device tree, and where. It borrows the names in the tree.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -105,18 +106,22 @@ pub fn read<'a>(fdt: &Fdt<'a>) -> Result<Scenario, ReadError<'a>> {
     }
     node.knows_only(&name::OF_SCENARIO)?;
     let mut guests = Vec::new();
+    let mut the_host = None;
     for child in node.node.children() {
         let path = NodePath::Child(child.name());
-        if child.name_without_address() != binding::GUEST {
-            return Err(ReadError::UnknownNode { node: path });
+        let child = At { node: child, path };
+        match child.node.name_without_address() {
+            binding::GUEST => guests.push(guest(&child)?),
+            binding::KVM_HOST if the_host.is_none() => the_host = Some(host(&child)?),
+            _ => return Err(ReadError::UnknownNode { node: path }),
         }
-        guests.push(guest(&At { node: child, path })?);
     }
     Ok(Scenario {
         engine_core: node.required(name::ENGINE_CORE, node.number(name::ENGINE_CORE)?)?,
         idle_functions: node.number(name::IDLE_FUNCTIONS)?.unwrap_or(0),
         baseline: node.flag(name::BASELINE)?,
         guests,
+        host: the_host,
     })
 }
 
@@ -134,27 +139,32 @@ fn guest<'a>(node: &At<'a>) -> Result<Guest, ReadError<'a>> {
         return Err(ReadError::UnknownRole { node, role });
     }
     node.knows_only(&name::OF_GUEST)?;
-    if let Some(inner) = node.node.children().next() {
-        let node = NodePath::Inner(node.node.name(), inner.name());
-        return Err(ReadError::UnknownNode { node });
-    }
-    let cores = node.cells(name::CORES, "a list of cells")?;
+    node.has_no_nodes()?;
     Ok(Guest {
         name: node
             .required(name::LABEL, node.text(name::LABEL, STRING)?)?
             .to_string(),
-        cores: node
-            .required(name::CORES, cores)?
-            .iter()
-            .map(|it| it.get())
-            .collect(),
+        cores: node.cores()?,
         memory_bytes: node.required(name::MEMORY_BYTES, node.wide(name::MEMORY_BYTES)?)?,
         memory_at: node.wide(name::MEMORY_AT)?,
         image: node.required(name::IMAGE, node.module(name::IMAGE)?)?,
         payload: node.module(name::PAYLOAD)?,
         on_fault: on_fault(node)?,
         function: function(node)?,
-        arguments: node.text(name::BOOTARGS, STRING)?.unwrap_or("").to_string(),
+        arguments: node.arguments()?,
+    })
+}
+
+fn host<'a>(node: &At<'a>) -> Result<Host, ReadError<'a>> {
+    node.knows_only(&name::OF_HOST)?;
+    node.has_no_nodes()?;
+    let functions = node.number(name::FUNCTIONS)?;
+    Ok(Host {
+        cores: node.cores()?,
+        kernel: node.required(name::KERNEL, node.module(name::KERNEL)?)?,
+        initrd: node.module(name::INITRD)?,
+        arguments: node.arguments()?,
+        functions: functions.unwrap_or(host::FUNCTIONS_DEFAULT),
     })
 }
 
@@ -206,6 +216,16 @@ struct At<'a> {
 }
 
 impl<'a> At<'a> {
+    fn cores(&self) -> Result<Vec<u32>, ReadError<'a>> {
+        let cores = self.cells(name::CORES, "a list of cells")?;
+        let cores = self.required(name::CORES, cores)?;
+        Ok(cores.iter().map(|it| it.get()).collect())
+    }
+
+    fn arguments(&self) -> Result<String, ReadError<'a>> {
+        Ok(self.text(name::BOOTARGS, STRING)?.unwrap_or("").to_string())
+    }
+
     fn required<T>(&self, property: &'static str, found: Option<T>) -> Result<T, ReadError<'a>> {
         found.ok_or(ReadError::Missing {
             node: self.path,
@@ -300,6 +320,15 @@ impl<'a> At<'a> {
             }
         }
         Ok(())
+    }
+
+    fn has_no_nodes(&self) -> Result<(), ReadError<'a>> {
+        match self.node.children().next() {
+            None => Ok(()),
+            Some(inner) => Err(ReadError::UnknownNode {
+                node: NodePath::Inner(self.node.name(), inner.name()),
+            }),
+        }
     }
 
     fn malformed(&self, property: &'static str, expected: &'static str) -> ReadError<'a> {

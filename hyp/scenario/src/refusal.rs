@@ -5,6 +5,7 @@ use unimux_text::texts;
 
 use crate::arm64_image::ImageError;
 use crate::check::FUNCTIONS_MAX;
+use crate::host::IMAGE_ALIGN;
 use crate::place::{RAM_ALIGN, RAM_MAX, RAM_MIN};
 use crate::{NAME_MAX, PaRange};
 
@@ -18,10 +19,10 @@ pub enum Refusal<'a> {
         /// Cores of the machine.
         cores: u32,
     },
-    /// A guest names a core that does not exist.
+    /// A guest or the host names a core that does not exist.
     UnknownCore {
         /// Whose.
-        guest: &'a str,
+        who: &'a str,
         /// Asked for.
         core: u32,
         /// Cores of the machine.
@@ -121,6 +122,27 @@ pub enum Refusal<'a> {
         /// How many.
         functions: u64,
     },
+    /// No memory for what the host is given.
+    NoRoomForHost,
+    /// A host without a core.
+    HostWithoutCore,
+    /// The host's kernel is no arm64 `Image`.
+    Kernel {
+        /// Why.
+        error: ImageError,
+    },
+    /// The host's kernel is where it cannot run.
+    KernelNotAligned {
+        /// Where.
+        pa: u64,
+    },
+    /// Something is where the variables of the host's kernel are to be.
+    KernelWithoutRoom {
+        /// Where the kernel begins.
+        pa: u64,
+        /// What it takes from there on.
+        memory_bytes: u64,
+    },
     /// An image that a guest cannot be started with.
     Image {
         /// Whose.
@@ -152,8 +174,8 @@ texts!(Occupant<'_> {
 texts!(Refusal<'_> {
     Self::NoEngineCore { core, cores } =>
         "no engine core: the machine has {} cores from 0 on, not core {}", cores, core;
-    Self::UnknownCore { guest, core, cores } =>
-        "guest {} names core {}, but the machine has {} cores from 0 on", guest, core, cores;
+    Self::UnknownCore { who, core, cores } =>
+        "{} names core {}, but the machine has {} cores from 0 on", who, core, cores;
     Self::CoreTwice { core, first, second } =>
         "core {} is given twice: to {} and to {}", core, first, second;
     Self::NoCore { guest } => "guest {} has no core", guest;
@@ -180,7 +202,15 @@ texts!(Refusal<'_> {
         guest, memory_bytes, what, needs_bytes;
     Self::NoWeight { guest } => "guest {}: the weight of a function is at least 1", guest;
     Self::TooManyFunctions { functions } =>
-        "{} functions, idle ones included; at most {} are possible", functions, FUNCTIONS_MAX;
+        "{} functions, idle and tenants' included; at most {} are possible", functions, FUNCTIONS_MAX;
+    Self::NoRoomForHost =>
+        "no memory is left for the host's device tree and physical function";
+    Self::HostWithoutCore => "the host has no core";
+    Self::Kernel { error } => "the host's kernel: {}", error;
+    Self::KernelNotAligned { pa } =>
+        "the host's kernel is loaded at {:#x}, which is no multiple of {:#x}", pa, IMAGE_ALIGN;
+    Self::KernelWithoutRoom { pa, memory_bytes } =>
+        "the host's kernel at {:#x} takes {:#x} bytes, which are not all free", pa, memory_bytes;
     Self::Image { guest, error } => "guest {}: {}", guest, error;
 });
 

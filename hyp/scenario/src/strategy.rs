@@ -8,7 +8,7 @@ use proptest::collection::vec as list;
 use proptest::option;
 use proptest::prelude::*;
 
-use crate::{Function, Guest, Machine, Module, OnFault, PaRange, Quota, Scenario};
+use crate::{Function, Guest, Host, Machine, Module, OnFault, PaRange, Quota, Scenario};
 
 /// Four cores, 1 GiB, with Unimux and a device tree in it.
 pub(crate) fn machine() -> Machine {
@@ -40,12 +40,30 @@ pub(crate) fn guest(name: &str, core: u32) -> Guest {
     }
 }
 
+/// A sound host, with the machine's last 256 MiB for its kernel.
+pub(crate) fn sound_host(cores: &[u32]) -> Host {
+    Host {
+        cores: cores.into(),
+        kernel: Module {
+            pa: 0x7000_0000,
+            len_bytes: 0x10_0000,
+        },
+        initrd: Some(Module {
+            pa: 0x6000_0000,
+            len_bytes: 0x1234,
+        }),
+        arguments: String::new(),
+        functions: 8,
+    }
+}
+
 pub(crate) fn scenario_of<const N: usize>(guests: [Guest; N]) -> Scenario {
     Scenario {
         engine_core: 0,
         idle_functions: 0,
         baseline: false,
         guests: guests.into(),
+        host: None,
     }
 }
 
@@ -77,6 +95,20 @@ fn function() -> impl Strategy<Value = Function> {
             },
         }
     })
+}
+
+fn host() -> impl Strategy<Value = Host> {
+    let cores = prop_oneof![Just(vec![3]), list(0u32..5, 0..3)];
+    let modules = (module(), option::of(module()));
+    (cores, modules, "[ -~]{0,40}", 0u32..40).prop_map(
+        |(cores, (kernel, initrd), arguments, functions)| Host {
+            cores,
+            kernel,
+            initrd,
+            arguments,
+            functions,
+        },
+    )
 }
 
 fn any_guest() -> impl Strategy<Value = Guest> {
@@ -111,20 +143,21 @@ pub(crate) fn scenario() -> impl Strategy<Value = Scenario> {
         any::<u32>(),
         any::<bool>(),
         list(any_guest(), 0..5),
-        any::<bool>(),
+        (option::of(host()), any::<bool>()),
     )
         .prop_map(
-            |(engine_core, idle_functions, baseline, mut guests, sound)| {
+            |(engine_core, idle_functions, baseline, mut guests, (host, sound))| {
                 if !sound {
                     return Scenario {
                         engine_core,
                         idle_functions,
                         baseline,
                         guests,
+                        host,
                     };
                 }
                 // One core each, a name each: what is left to refuse is memory.
-                guests.truncate(3);
+                guests.truncate(2);
                 for (index, guest) in (0u32..).zip(&mut guests) {
                     guest.cores = vec![index + 1];
                     guest.name = alloc::format!("g{index}");
@@ -135,6 +168,7 @@ pub(crate) fn scenario() -> impl Strategy<Value = Scenario> {
                     idle_functions: idle_functions % 32,
                     baseline,
                     guests,
+                    host,
                 }
             },
         )

@@ -9,7 +9,7 @@ use dtoolkit::ToPropertyValue;
 use dtoolkit::model::{DeviceTree, DeviceTreeNode, DeviceTreeProperty};
 
 use crate::binding::{self, property as name};
-use crate::{Guest, Module, OnFault, Scenario};
+use crate::{Guest, Host, Module, OnFault, Scenario};
 
 /// Puts `scenario` under `/chosen/unimux` of `tree`, in place of what is there.
 pub fn write(scenario: &Scenario, tree: &mut DeviceTree) {
@@ -22,6 +22,9 @@ pub fn write(scenario: &Scenario, tree: &mut DeviceTree) {
     }
     for (index, guest) in scenario.guests.iter().enumerate() {
         node.add_child(guest_node(index, guest));
+    }
+    if let Some(host) = &scenario.host {
+        node.add_child(host_node(host));
     }
     if tree.find_node_mut("/chosen").is_none() {
         tree.root.add_child(DeviceTreeNode::new_unchecked("chosen"));
@@ -64,6 +67,18 @@ fn guest_node(index: usize, guest: &Guest) -> DeviceTreeNode {
     node
 }
 
+fn host_node(host: &Host) -> DeviceTreeNode {
+    let mut node = DeviceTreeNode::new_unchecked(binding::KVM_HOST);
+    add(&mut node, name::CORES, host.cores.as_slice());
+    add(&mut node, name::KERNEL, cells(host.kernel));
+    if let Some(initrd) = host.initrd {
+        add(&mut node, name::INITRD, cells(initrd));
+    }
+    add(&mut node, name::BOOTARGS, host.arguments.as_str());
+    add(&mut node, name::FUNCTIONS, host.functions);
+    node
+}
+
 fn add(node: &mut DeviceTreeNode, name: &'static str, value: impl ToPropertyValue) {
     node.add_property(DeviceTreeProperty::new_unchecked(name, value));
 }
@@ -98,6 +113,7 @@ mod tests {
                 idle_functions: 0,
                 baseline: true,
                 guests,
+                host: None,
             },
             &mut tree,
         );

@@ -4,7 +4,6 @@
 //! change. What a vCPU does alone (its registers, its list registers) is not here but on its core.
 
 pub(crate) mod console;
-mod flat_tree;
 pub(crate) mod lifecycle;
 pub(crate) mod load;
 pub(crate) mod make;

@@ -8,7 +8,7 @@ use alloc::{string::String, vec::Vec};
 use unimux_paravirt::map;
 use unimux_scenario::{Guest, GuestLayout};
 
-use super::flat_tree::{FlatTree, unit};
+use crate::flat_tree::{FlatTree, pair, reg, unit};
 
 /// Phandles of the nodes that others point to.
 const GIC: u32 = 1;
@@ -19,15 +19,6 @@ const SPI: u32 = 0;
 const PPI: u32 = 1;
 const EDGE_RISING: u32 = 1;
 const LEVEL_HIGH: u32 = 4;
-
-fn pair(value: u64) -> [u32; 2] {
-    [(value >> 32) as u32, value as u32]
-}
-
-fn reg(base: u64, len_bytes: u64) -> [u32; 4] {
-    let ([a, b], [c, d]) = (pair(base), pair(len_bytes));
-    [a, b, c, d]
-}
 
 /// Makes the tree of the guest whose function is `function`.
 pub(crate) fn make(guest: &Guest, place: &GuestLayout, function: u32, peers: &[u32]) -> Vec<u8> {

@@ -34,6 +34,8 @@ pub(crate) struct Engine {
     pub(crate) functions: heapless::Vec<FunctionId, { unimux_firmware::MAX_FUNCTIONS }>,
     /// Functions in all, idle ones included.
     pub(crate) function_count: usize,
+    /// Whether there is a host of virtual machines.
+    pub(crate) has_host: bool,
     /// Memory that the largest of them takes, its doorbell page included.
     pub(crate) function_bytes: usize,
 }
@@ -92,7 +94,8 @@ fn look_at_guests(engine: &mut Engine) {
         ended += usize::from(guest.lifecycle.has_ended());
     }
     baseline::serve();
-    if ended == guest::all().len() {
+    // A host ends the run itself, by powering the machine off.
+    if ended == guest::all().len() && !engine.has_host {
         end_run();
     }
 }
@@ -193,6 +196,7 @@ pub(crate) fn make(scenario: &Scenario, guests: &[Guest], seed: [u8; 32]) -> Eng
         firmware,
         functions,
         function_count,
+        has_host: scenario.host.is_some(),
         function_bytes,
     }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod engine;
 pub(crate) mod guest;
+pub(crate) mod kvm_host;
 
 use alloc::{boxed::Box, vec};
 
@@ -16,6 +17,8 @@ enum Role {
     None,
     /// The engine.
     Engine,
+    /// The host's, which starts its other cores itself.
+    KvmHost,
     /// A vCPU of a guest.
     Guest { guest: usize, vcpu: usize },
 }
@@ -23,13 +26,17 @@ enum Role {
 static ROLES: Once<Box<[Role]>> = Once::new();
 
 /// Gives every core its role.
-pub(crate) fn assign(scenario: &Scenario, cores: usize) {
+pub(crate) fn assign(scenario: &Scenario, cores: usize, boot_core: usize) {
     let mut roles = vec![Role::None; cores];
     roles[scenario.engine_core as usize] = Role::Engine;
     for (guest, its) in scenario.guests.iter().enumerate() {
         for (vcpu, core) in its.cores.iter().enumerate() {
             roles[*core as usize] = Role::Guest { guest, vcpu };
         }
+    }
+    let host = scenario.host.as_ref();
+    if let Some(first) = host.and_then(|it| it.first_core(boot_core as u32)) {
+        roles[first as usize] = Role::KvmHost;
     }
     ROLES.call_once(|| roles.into_boxed_slice());
 }
@@ -47,10 +54,16 @@ pub(crate) fn has_role(core: usize) -> bool {
     role_of(core) != Role::None
 }
 
+/// Whether Unimux takes interrupts on a core.
+pub(crate) fn is_interrupted(core: usize) -> bool {
+    role_of(core) != Role::KvmHost
+}
+
 /// Does what the core is for.
 pub(crate) fn play(core: usize) -> ! {
     match role_of(core) {
         Role::Engine => engine::run(),
+        Role::KvmHost => kvm_host::run(),
         Role::Guest { guest, vcpu } => guest::run(&crate::guest::all()[guest], vcpu),
         Role::None => loop {
             time::wait_for_interrupt();

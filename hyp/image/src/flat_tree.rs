@@ -17,8 +17,16 @@ const END: u32 = 9;
 
 /// Ten words.
 const HEADER_BYTES: usize = 40;
-/// An empty memory reservation block: its terminator.
-const RESERVATION_BYTES: usize = 16;
+/// A number of 64 bits as cells.
+pub(crate) fn pair(value: u64) -> [u32; 2] {
+    [(value >> 32) as u32, value as u32]
+}
+
+/// A `reg` of two cells each.
+pub(crate) fn reg(base: u64, len_bytes: u64) -> [u32; 4] {
+    let ([a, b], [c, d]) = (pair(base), pair(len_bytes));
+    [a, b, c, d]
+}
 
 /// The name of a node with a unit address: `name@` and the address in hexadecimal.
 #[inline(never)]
@@ -35,11 +43,19 @@ pub(crate) fn unit(name: &str, address: u64) -> String {
 /// A tree being written.
 #[derive(Debug, Default)]
 pub(crate) struct FlatTree {
+    reservations: Vec<u8>,
     structure: Vec<u8>,
     strings: Vec<u8>,
 }
 
 impl FlatTree {
+    /// Adds an entry to the memory reservation block.
+    pub(crate) fn reserve(&mut self, base: u64, len_bytes: u64) {
+        for word in [base, len_bytes] {
+            self.reservations.extend_from_slice(&word.to_be_bytes());
+        }
+    }
+
     /// Opens a node; the root's name is empty.
     #[inline(never)]
     pub(crate) fn begin(&mut self, name: &str) {
@@ -86,7 +102,9 @@ impl FlatTree {
     /// The tree, when every node is closed.
     pub(crate) fn finish(mut self) -> Vec<u8> {
         self.word(END);
-        let structure_at = HEADER_BYTES + RESERVATION_BYTES;
+        // The terminator.
+        self.reserve(0, 0);
+        let structure_at = HEADER_BYTES + self.reservations.len();
         let strings_at = structure_at + self.structure.len();
         let header = [
             MAGIC,
@@ -102,7 +120,7 @@ impl FlatTree {
             self.structure.len() as u32,
         ];
         let mut tree: Vec<u8> = header.iter().flat_map(|word| word.to_be_bytes()).collect();
-        tree.resize(structure_at, 0);
+        tree.append(&mut self.reservations);
         tree.append(&mut self.structure);
         tree.append(&mut self.strings);
         tree
