@@ -13,6 +13,7 @@ use defmt_decoder::Table;
 use crate::artifacts::{self, Profile, Program};
 use crate::board::Board;
 use crate::console::{Console, Line};
+use crate::kvm_host::{self, HostFiles, Watch};
 use crate::machine_tree::{self, Modules};
 use crate::qemu::{self, End};
 use crate::scenario_file::{ScenarioFile, Source};
@@ -43,6 +44,8 @@ pub(crate) struct Kit {
     pub(crate) this_claim: Option<String>,
     /// What `payload` stands for.
     pub(crate) payload: Option<PathBuf>,
+    /// What `debian:kernel` and `debian:host` stand for.
+    pub(crate) host: Option<HostFiles>,
 }
 
 impl Kit {
@@ -66,6 +69,7 @@ impl Kit {
             claims: BTreeMap::new(),
             this_claim: None,
             payload: None,
+            host: None,
         };
         if sources.iter().any(|it| matches!(it, Source::Program(_))) {
             step.detail("guest programs");
@@ -108,7 +112,11 @@ impl Kit {
                 .payload
                 .clone()
                 .unwrap_or_else(|| self.unimux.elf.clone())),
-            Source::Debian(name) => bail!("there is no debian:{name}"),
+            Source::Debian(name) => match (name.as_str(), &self.host) {
+                ("kernel", Some(files)) => Ok(files.kernel.clone()),
+                ("host", Some(files)) => Ok(files.initrd.clone()),
+                _ => bail!("there is no debian:{name} here"),
+            },
             Source::File(path) => Ok(workspace::root().join(path)),
         }
     }
@@ -153,6 +161,9 @@ impl Order<'_> {
             .into();
         model.extend(["-m".to_owned(), format!("{memory_mib}M")]);
         model.extend(machine.args.iter().cloned());
+        model.extend(kvm_host::console_arguments(
+            self.scenario.kvm_host.is_some(),
+        ));
         model.extend(["-display", "none", "-monitor", "none", "-no-reboot"].map(str::to_owned));
         if let Some(seed) = self.seed {
             model.extend(["-seed".to_owned(), seed.to_string()]);
@@ -225,10 +236,16 @@ impl Order<'_> {
     ) -> Result<Outcome> {
         let machine = self.kit.board.machine()?;
         let mut arguments = self.arguments()?;
-        arguments.extend(["-serial", "stdio"].map(str::to_owned));
+        let has_host = self.scenario.kvm_host.is_some();
+        arguments.extend(kvm_host::console_arguments(has_host));
         let table = log_table(&self.kit.unimux)?;
         let mut console = Console::new(table.as_ref(), self.scenario.guests.len());
         let command = qemu::command(&machine.binary, &arguments);
+        let mut watch = Watch::new(self.kit.host.as_ref());
+        let mut each = |line: Line| {
+            watch.hear(&line);
+            each(line)
+        };
         let (end, said) = qemu::run(command, limit, |bytes| {
             let mut flow = ControlFlow::Continue(());
             console.push(bytes, |line| {
@@ -242,7 +259,8 @@ impl Order<'_> {
         console.finish(|line| {
             let _ = each(line);
         });
-        Ok(Outcome { end, said })
+        let host = watch.failure();
+        Ok(Outcome { end, said, host })
     }
 }
 
@@ -259,6 +277,8 @@ pub(crate) struct Outcome {
     pub(crate) end: End,
     /// What QEMU said itself.
     pub(crate) said: String,
+    /// Exit code and reason, if a host failed.
+    pub(crate) host: Option<(u8, String)>,
 }
 
 /// EL2's exit code for a panic or an unexpected exception in Unimux.
@@ -269,7 +289,7 @@ impl Outcome {
     pub(crate) fn failure(&self) -> Option<String> {
         let said = self.said.trim();
         let what = match &self.end {
-            End::Exit(0) => return None,
+            End::Exit(0) => self.host.as_ref()?.1.clone(),
             End::Exit(1) if !said.is_empty() => {
                 "QEMU refused to start (see below); `cargo xtask doctor` checks its version".into()
             }
@@ -300,6 +320,7 @@ impl Outcome {
     /// The exit code of xtask: EL2's own if it is one.
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self.end {
+            End::Exit(0) => ExitCode::from(self.host.as_ref().map_or(0, |it| it.0)),
             End::Exit(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
             End::TimedOut(_) => ExitCode::from(124),
             End::Stopped | End::Killed(_) => ExitCode::FAILURE,
@@ -315,13 +336,17 @@ mod tests {
         Outcome {
             end,
             said: said.to_owned(),
+            host: None,
         }
     }
 
     #[test]
     fn each_end_says_what_to_do() {
         assert_eq!(outcome(End::Exit(0), "a warning").failure(), None);
+        let mut failed = outcome(End::Exit(0), "");
+        failed.host = Some((3, "the host's job".into()));
         let cases = [
+            (failed, "the host's job"),
             (outcome(End::Exit(1), ""), "a guest failed"),
             (outcome(End::Exit(1), "no such machine"), "doctor"),
             (outcome(End::Exit(101), ""), "Unimux itself failed"),

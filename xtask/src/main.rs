@@ -11,6 +11,7 @@ mod console;
 mod debian;
 mod elf;
 mod host_steps;
+mod kvm_host;
 mod launch;
 mod machine_tree;
 mod metrics;

@@ -32,31 +32,24 @@ pub(crate) fn leave_uart(tree: &Fdt<'_>) {
     *SINK.lock() = sink;
 }
 
-/// Bytes that a virtio-console takes at a time: a chunk, every byte of it escaped.
-const PIECE: usize = 2 * CHUNK_MAX + 8;
+/// Most bytes of a chunk: its ends, and all between them escaped.
+const PIECE: usize = 2 + 2 * (CHUNK_MAX + 2);
 
 /// Sends bytes on a channel.
 pub(crate) fn send(channel: Channel, bytes: &[u8]) {
     match &mut *SINK.lock() {
         Sink::None => {}
         Sink::Uart(uart) => encode(channel, bytes, |byte| uart.write(byte)),
+        // Chunk by chunk: whatever else comes out of the same place comes between them.
         Sink::Virtio(console) => {
-            let mut piece = heapless::Vec::<u8, PIECE>::new();
-            encode(channel, bytes, |byte| {
-                if piece.push(byte).is_err() {
-                    send_piece(console, &piece);
-                    piece.clear();
-                    piece.push(byte).expect("it was emptied");
-                }
-            });
-            send_piece(console, &piece);
+            for chunk in bytes.chunks(CHUNK_MAX) {
+                let mut piece = heapless::Vec::<u8, PIECE>::new();
+                encode(channel, chunk, |byte| {
+                    piece.push(byte).expect("it is as long as a chunk can be");
+                });
+                // A console that fails has lost a line; there is no other to say so.
+                let _ = console.send_bytes(&piece);
+            }
         }
-    }
-}
-
-/// A console that fails has lost a line; there is no other to say so.
-fn send_piece(console: &mut virtio::Console, piece: &[u8]) {
-    if !piece.is_empty() {
-        let _ = console.send_bytes(piece);
     }
 }

@@ -10,6 +10,7 @@ use serde_json::json;
 use super::{build::DEFAULT_BOARD, setup};
 use crate::artifacts::Profile;
 use crate::board::Board;
+use crate::kvm_host::{HostFiles, OwnFiles};
 use crate::launch::{Clock, Kit, Order};
 use crate::scenario_file::ScenarioFile;
 use crate::terminal::{self, Screen};
@@ -35,6 +36,8 @@ pub(crate) struct Run {
     /// The file that the guests move [default: the ELF file of Unimux].
     #[arg(long, value_name = "FILE")]
     payload: Option<PathBuf>,
+    #[command(flatten)]
+    own: OwnFiles,
     /// Without overflow checks and debug assertions.
     #[arg(long)]
     release: bool,
@@ -65,6 +68,7 @@ impl Run {
         setup::ensure(&board)?;
         let mut kit = Kit::build(board, Profile::from_flag(self.release), &[&scenario])?;
         kit.payload = self.payload.map(std::path::absolute).transpose()?;
+        kit.host = HostFiles::bring(&scenario, &self.own, kit.payload.as_deref())?;
         let order = Order {
             kit: &kit,
             scenario: &scenario,

@@ -12,9 +12,9 @@ pub(crate) fn run() -> ! {
     let start = host::HANDED_OVER.lock().take();
     let start = start.expect("the boot core leaves it before this starts");
     defmt::info!(
-        "EL2 of this core goes to the host: kernel {=usize:#x}, device tree {=usize:#x}",
-        start.kernel.start,
-        start.tree.start
+        "EL2 of this core goes to the host: kernel {=u64:#x}, device tree {=u64:#x}",
+        start.kernel.start as u64,
+        start.tree.start as u64
     );
     // SAFETY: 1. The kernel's header was checked; the tree was made for it, without what is
     // Unimux'. 2. Both lie in the host's memory, which is mapped.
