@@ -3,6 +3,8 @@
 //! A caller sends a whole line or log frame under the lock, so that lines of different cores stay
 //! whole. Before [`init`] everything is lost.
 
+use alloc::boxed::Box;
+
 use dtoolkit::fdt::Fdt;
 use unimux_board::{Board, Console};
 use unimux_el2::lock::Lock;
@@ -13,7 +15,7 @@ use crate::{board::ThisBoard, virtio};
 enum Sink {
     None,
     Uart(<ThisBoard as Board>::Console),
-    Virtio(virtio::Console),
+    Virtio(Box<virtio::Console>),
 }
 
 static SINK: Lock<Sink> = Lock::new(Sink::None);
@@ -25,7 +27,7 @@ pub(crate) fn init(console: <ThisBoard as Board>::Console) {
 
 /// Leaves the UART, which is to be a host's. Without a virtio-console all that follows is lost.
 pub(crate) fn leave_uart(tree: &Fdt<'_>) {
-    let sink = virtio::console(tree).map_or(Sink::None, Sink::Virtio);
+    let sink = virtio::console(tree).map_or(Sink::None, |it| Sink::Virtio(Box::new(it)));
     if matches!(sink, Sink::None) {
         defmt::warn!("the log ends here: the UART is the host's, and there is no virtio-console");
     }
