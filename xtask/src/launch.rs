@@ -161,9 +161,6 @@ impl Order<'_> {
             .into();
         model.extend(["-m".to_owned(), format!("{memory_mib}M")]);
         model.extend(machine.args.iter().cloned());
-        model.extend(kvm_host::console_arguments(
-            self.scenario.kvm_host.is_some(),
-        ));
         model.extend(["-display", "none", "-monitor", "none", "-no-reboot"].map(str::to_owned));
         if let Some(seed) = self.seed {
             model.extend(["-seed".to_owned(), seed.to_string()]);
