@@ -38,7 +38,7 @@ pub use completion_queue::{Completion, CompletionQueue};
 pub use device::{Counters, Device, Limits};
 pub use error::Error;
 pub use event::Event;
-pub use memory::DmaBlock;
+pub use memory::{DmaBlock, Memory};
 pub use objects::{MemoryRegion, PageList, Peer, ProtectionDomain, QpOptions, RNR_FOREVER};
 pub use physical::{FunctionReport, NewFunction, PhysicalFunction};
 pub use platform::Platform;

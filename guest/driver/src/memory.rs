@@ -7,6 +7,21 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::Error;
 
+/// Where a guest gets memory for queues and lists.
+pub trait Memory {
+    /// Takes at least `len_bytes`, whole pages: zeroed, cacheable, contiguous for the firmware.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BlockTooSmall`] if so much is not left in one piece.
+    fn take_block(&mut self, len_bytes: u64) -> Result<DmaBlock, Error>;
+
+    /// The largest block that can be asked for; queues are made shorter where it is small.
+    fn largest_block_bytes(&self) -> u64 {
+        u64::MAX
+    }
+}
+
 /// Zeroed or not, physically contiguous (in IPA terms) cacheable memory for a queue.
 ///
 /// The words are atomics because the firmware reads and writes them meanwhile.

@@ -1,4 +1,4 @@
-//! What the guest programs share: a function in use, a peer, and how to report.
+//! What the guest programs share: `unimux-exchange` on the bare machine.
 //!
 //! The programs are `src/bin/main-job.rs`, which moves a file through the engine and back, and
 //! `src/bin/bench.rs`, which measures. Nothing here is a promise of the project: the API is
@@ -6,17 +6,15 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
-pub mod buffer;
-pub mod connection;
-pub mod digest;
-pub mod failure;
-pub mod latency;
-pub mod letter;
 pub mod platform;
-pub mod session;
-pub mod table;
 
-pub use buffer::Buffer;
-pub use connection::Connection;
-pub use platform::Machine;
-pub use session::Session;
+pub use unimux_exchange::{
+    Buffer, connection, digest, failure, job, latency, letter, session, table,
+};
+
+pub use platform::{Machine, latencies};
+
+/// An attached function of a bare-metal guest.
+pub type Session = unimux_exchange::Session<Machine>;
+/// A connection of a bare-metal guest.
+pub type Connection = unimux_exchange::Connection<Machine>;

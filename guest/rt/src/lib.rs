@@ -2,7 +2,7 @@
 //!
 //! It brings a program from the first instruction of its arm64 `Image` to `fn main(Guest) -> i32`
 //! with MMU and caches on, and gives it a console, memory, the device tree, PSCI, interrupts, the
-//! virtual timer and the exit counters. It knows nothing of RDMA (`unimux-driver` does), has no
+//! virtual timer and the exit counters. Of RDMA it knows how the driver asks for memory, it has no
 //! heap, and uses no SIMD register, so that a program may fill them to see who changes them.
 //!
 //! The map is QEMU's `virt` ([`unimux_paravirt::map`]): a program runs there bare too, where only

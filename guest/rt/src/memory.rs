@@ -7,6 +7,8 @@
 use core::ops::Range;
 use core::sync::atomic::AtomicU64;
 
+use unimux_driver::{DmaBlock, Error, Memory};
+
 /// What slices are aligned to, and the granule of memory regions.
 pub const PAGE_BYTES: usize = 4096;
 
@@ -79,5 +81,23 @@ impl FreeMemory {
             "whole pages are whole words"
         );
         words
+    }
+}
+
+impl Memory for FreeMemory {
+    fn take_block(&mut self, len_bytes: u64) -> Result<DmaBlock, Error> {
+        let left = self.left_bytes();
+        let wanted = usize::try_from(len_bytes)
+            .ok()
+            .and_then(|len| len.checked_next_multiple_of(PAGE_BYTES))
+            .filter(|&len| len <= left);
+        let Some(wanted) = wanted else {
+            return Err(Error::BlockTooSmall {
+                needed_bytes: len_bytes,
+                given_bytes: left as u64,
+            });
+        };
+        let words = self.take_words(wanted);
+        Ok(DmaBlock::new(words, words.as_ptr().addr() as u64))
     }
 }

@@ -51,7 +51,7 @@ fn live(guest: &mut Guest, die: impl FnOnce()) -> Result<(), Failure> {
     let function = guest.expect_function();
     let peer = function.peers()[0];
     let mut session = Session::open(&function, &mut guest.memory)?;
-    let buffer = Buffer::take(&mut guest.memory, BUFFER_BYTES);
+    let buffer = Buffer::take(&mut guest.memory, BUFFER_BYTES)?;
     let region = register(&mut session, buffer)?;
     let mut connection = Connection::open(&mut session, &mut guest.memory, peer, &region)?;
     if session.wait(peer, Subject::Task)?.number() == ENOUGH {
@@ -79,10 +79,10 @@ pub fn seen_by_the_peer(
     let peer = function.peers()[0];
     let mut session = Session::open(&function, &mut guest.memory)?;
     // The mortal's writes land in the first part, what is read back in the second.
-    let buffer = Buffer::take(&mut guest.memory, BUFFER_BYTES);
+    let buffer = Buffer::take(&mut guest.memory, BUFFER_BYTES)?;
     let region = register(&mut session, buffer)?;
-    let own = Buffer::take(&mut guest.memory, PAGE_BYTES);
-    let (ipa, len_bytes) = (own.ipa(), own.len_bytes());
+    let own = Buffer::take(&mut guest.memory, PAGE_BYTES)?;
+    let (ipa, len_bytes) = (own.address(), own.len_bytes());
     let own_region =
         session
             .device

@@ -33,7 +33,7 @@ fn run(mut guest: Guest, checks: &mut Checks) -> Result<(), Error> {
     let peer = function.peers()[0];
     let completion = IntId(function.interrupt);
     let mut session = Session::open(&function, &mut guest.memory)?;
-    let buffer = Buffer::take(&mut guest.memory, PAGE_BYTES);
+    let buffer = Buffer::take(&mut guest.memory, PAGE_BYTES)?;
     let region = register(&mut session, buffer)?;
     let flags = CqFlags::INTERRUPTS;
     let memory = &mut guest.memory;

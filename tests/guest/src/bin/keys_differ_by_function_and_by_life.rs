@@ -42,7 +42,7 @@ fn numbers(
     memory: &mut FreeMemory,
     mut each: impl FnMut(&mut Session, u32) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let page = Buffer::take(memory, PAGE_BYTES).ipa();
+    let page = Buffer::take(memory, PAGE_BYTES)?.address();
     let pd = session.pd;
     for _ in 0..REGIONS {
         let bytes = PAGE_BYTES as u64;
@@ -52,14 +52,14 @@ fn numbers(
         each(session, region.lkey)?;
         each(session, region.rkey)?;
     }
-    let cq_block = Buffer::take(memory, session.device.bytes_for_cq(2) as usize).block();
+    let cq_block = Buffer::take(memory, session.device.bytes_for_cq(2) as usize)?.block();
     let cq = session.device.create_cq(2, CqFlags::empty(), cq_block)?;
     for _ in 0..PAIRS {
         let options = QpOptions {
             send_entries: 2,
             recv_entries: 2,
         };
-        let block = Buffer::take(memory, bytes_for_qp(2, 2) as usize).block();
+        let block = Buffer::take(memory, bytes_for_qp(2, 2) as usize)?.block();
         let qp = session.device.create_qp(pd, &cq, &cq, options, block)?;
         each(session, qp.number())?;
     }

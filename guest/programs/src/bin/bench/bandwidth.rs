@@ -44,7 +44,7 @@ fn batches_ns(bench: &mut Bench, len_bytes: u32, count: u64) -> Result<[u64; 3],
     let segment = bench.region.segment(0, len_bytes);
     let write = SendWr::write(segment, helper.remote).signaled();
     let read = SendWr::read(segment, helper.remote).signaled();
-    let source = bench.buffer.ipa();
+    let source = bench.buffer.address();
     let destination = source + u64::from(MIB);
     let [mut copies, mut writes, mut reads] = [const { Batches::new() }; 3];
     for _ in 0..ROUNDS {

@@ -35,7 +35,7 @@ impl Bench {
     pub(crate) fn begin(mut guest: Guest) -> Result<Self, Failure> {
         let function = guest.expect_function();
         let mut session = Session::open(&function, &mut guest.memory)?;
-        let buffer = Buffer::take(&mut guest.memory, BUFFER_BYTES);
+        let buffer = Buffer::take(&mut guest.memory, BUFFER_BYTES)?;
         buffer.fill_pattern(1);
         let region = register(&mut session, buffer)?;
         let mut helpers = Vec::new();

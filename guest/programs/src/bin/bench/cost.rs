@@ -5,7 +5,7 @@
 use unimux_driver::{Counter, SendWr};
 use unimux_guest_rt::{barrier, clock};
 use unimux_programs::failure::{Failure, succeeded};
-use unimux_programs::latency::Latencies;
+use unimux_programs::latencies;
 
 use crate::bench::Bench;
 use crate::output::{mean, metric};
@@ -22,8 +22,8 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<(), Failure> {
     }
 
     // Post, and the one poll that finds the completion: what the guest itself must execute.
-    let mut posts = Latencies::with_room(&mut bench.guest.memory, REQUESTS as usize);
-    let mut polls = Latencies::with_room(&mut bench.guest.memory, REQUESTS as usize);
+    let mut posts = latencies(&mut bench.guest.memory, REQUESTS as usize);
+    let mut polls = latencies(&mut bench.guest.memory, REQUESTS as usize);
     for _ in 0..REQUESTS {
         let helper = &mut bench.helpers[0];
         let before = clock::cycles();

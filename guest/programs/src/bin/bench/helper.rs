@@ -33,7 +33,7 @@ pub(crate) fn serve(mut guest: Guest) -> Result<(), Failure> {
     gic::start();
     gic::enable(timer::INTID);
     let mut session = Session::open(&function, &mut guest.memory)?;
-    let buffer = Buffer::take(&mut guest.memory, BUFFER_BYTES);
+    let buffer = Buffer::take(&mut guest.memory, BUFFER_BYTES)?;
     let region = register(&mut session, buffer)?;
     let mut connection = Connection::open(&mut session, &mut guest.memory, boss, &region)?;
     loop {

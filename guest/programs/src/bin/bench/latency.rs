@@ -27,12 +27,12 @@ const SINGLE_ROUNDS: usize = 20;
 
 pub(crate) fn measure(bench: &mut Bench) -> Result<(), Failure> {
     let room = SINGLE_ROUNDS * BATCH as usize;
-    let mut latencies = WAYS.map(|_| Latencies::with_room(&mut bench.guest.memory, room));
+    let mut latencies = WAYS.map(|_| unimux_programs::latencies(&mut bench.guest.memory, room));
     let mut batches = WAYS.map(|_| Batches::new());
     let mut path = Path {
         write: SendWr::write_u64(7, bench.helpers[0].remote).signaled(),
         helper: &mut bench.helpers[0],
-        page: Buffer::take(&mut bench.guest.memory, PAGE_BYTES),
+        page: Buffer::take(&mut bench.guest.memory, PAGE_BYTES)?,
         flag: 0,
         rings: 0,
     };
@@ -92,7 +92,10 @@ impl Path<'_> {
     fn batch(&mut self, way: Way, latencies: Option<&mut Latencies>) -> Result<u64, Failure> {
         match way {
             Way::Relay => {
-                refused(hypercall::baseline_relay(self.page.ipa(), WARM_UP + BATCH))?;
+                refused(hypercall::baseline_relay(
+                    self.page.address(),
+                    WARM_UP + BATCH,
+                ))?;
                 timed(latencies, || {
                     self.relay();
                     Ok(())

@@ -2,19 +2,16 @@
 
 use core::fmt;
 
-use heapless::Vec;
 use unimux_driver::Counter;
 use unimux_guest_rt::exits::Exits;
 use unimux_guest_rt::println;
-use unimux_programs::digest::Digest;
-use unimux_programs::table::{Row, Table};
+use unimux_programs::job::Outcome;
+use unimux_programs::table::Table;
 
 /// One role's results. There is none unless everything was right, exits apart.
 pub(crate) struct Report {
-    pub(crate) rows: Vec<Row, 8>,
+    pub(crate) outcome: Outcome,
     pub(crate) exits: Exits,
-    pub(crate) file_bytes: usize,
-    pub(crate) digest: Digest,
     pub(crate) digest_of: &'static str,
     pub(crate) counters: unimux_driver::Counters,
 }
@@ -29,9 +26,13 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", Table(&self.rows))?;
-        writeln!(f, "  file     {} bytes", self.file_bytes)?;
-        writeln!(f, "  SHA-256  {}  ({})", self.digest, self.digest_of)?;
+        writeln!(f, "{}", Table(&self.outcome.rows))?;
+        writeln!(f, "  file     {} bytes", self.outcome.file_bytes)?;
+        writeln!(
+            f,
+            "  SHA-256  {}  ({})",
+            self.outcome.digest, self.digest_of
+        )?;
         let count = |counter| self.counters.get(counter);
         writeln!(
             f,

@@ -92,9 +92,9 @@ pub(crate) const ATTACKS: [(&str, Attack, Wanted); 14] = [
 /// Carries out the attacks as Alice asks for them.
 pub(crate) fn carry_out(mut guest: Guest, checks: &mut Checks) -> Result<(), Failure> {
     let mut session = Session::open(&guest.expect_function(), &mut guest.memory)?;
-    let buffer = Buffer::take(&mut guest.memory, PAGE_BYTES);
+    let buffer = Buffer::take(&mut guest.memory, PAGE_BYTES)?;
     let region = register(&mut session, buffer)?;
-    let ipa = buffer.ipa();
+    let ipa = buffer.address();
     let device = &mut session.device;
     let read_only = device.register_range(session.pd, ipa, 4096, ipa, Access::REMOTE_READ)?;
     let mut mallory = Mallory {

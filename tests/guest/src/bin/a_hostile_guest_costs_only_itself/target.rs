@@ -30,14 +30,14 @@ impl Target {
         cq_entries: u32,
     ) -> Result<Self, Error> {
         let cq_bytes = session.device.bytes_for_cq(cq_entries) as usize;
-        let cq_buffer = Buffer::take(memory, cq_bytes);
+        let cq_buffer = Buffer::take(memory, cq_bytes)?;
         let device = &mut session.device;
         let cq = device.create_cq(cq_entries, CqFlags::empty(), cq_buffer.block())?;
         let options = QpOptions {
             send_entries: ENTRIES,
             recv_entries: ENTRIES,
         };
-        let send_queue = Buffer::take(memory, bytes_for_qp(ENTRIES, ENTRIES) as usize);
+        let send_queue = Buffer::take(memory, bytes_for_qp(ENTRIES, ENTRIES) as usize)?;
         let qp = device.create_qp(session.pd, &cq, &cq, options, send_queue.block())?;
         let itself = Peer {
             access: Access::all(),

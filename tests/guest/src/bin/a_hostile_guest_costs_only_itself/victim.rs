@@ -18,8 +18,8 @@ const ROUNDS_MIN: u64 = 8;
 /// Alice: writes and reads back while each attack goes on.
 pub(crate) fn write(mut guest: Guest, checks: &mut Checks) -> Result<(), Failure> {
     let mut session = Session::open(&guest.expect_function(), &mut guest.memory)?;
-    let there = Buffer::take(&mut guest.memory, BYTES as usize);
-    let back = Buffer::take(&mut guest.memory, BYTES as usize);
+    let there = Buffer::take(&mut guest.memory, BYTES as usize)?;
+    let back = Buffer::take(&mut guest.memory, BYTES as usize)?;
     let from = register(&mut session, there)?;
     let to = register(&mut session, back)?;
     let mut connection = Connection::open(&mut session, &mut guest.memory, BOB, &from)?;
@@ -46,7 +46,7 @@ pub(crate) fn write(mut guest: Guest, checks: &mut Checks) -> Result<(), Failure
 /// Bob: lends his memory until Alice is done.
 pub(crate) fn lend(mut guest: Guest) -> Result<(), Failure> {
     let mut session = Session::open(&guest.expect_function(), &mut guest.memory)?;
-    let buffer = Buffer::take(&mut guest.memory, BYTES as usize);
+    let buffer = Buffer::take(&mut guest.memory, BYTES as usize)?;
     let region = register(&mut session, buffer)?;
     let connection = Connection::open(&mut session, &mut guest.memory, ALICE, &region)?;
     session.wait(ALICE, Subject::Done)?;

@@ -1,11 +1,11 @@
 //! The file as a sequence of large requests, a few of them under way at a time.
 
-use unimux_driver::SendWr;
-use unimux_guest_rt::clock;
-use unimux_programs::Connection;
-use unimux_programs::failure::{Failure, ensure, succeeded};
-use unimux_programs::latency::Latencies;
-use unimux_programs::table::Row;
+use unimux_driver::{Platform, SendWr};
+
+use crate::Connection;
+use crate::failure::{Failure, ensure, succeeded};
+use crate::latency::Latencies;
+use crate::table::Row;
 
 /// Bytes of one request.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -14,14 +14,15 @@ const DEPTH: u64 = 4;
 
 /// One piece of the file.
 #[derive(Clone, Copy)]
-pub(crate) struct Chunk {
-    pub(crate) offset: u64,
-    pub(crate) len_bytes: u32,
-    pub(crate) is_last: bool,
+pub(super) struct Chunk {
+    pub(super) offset: u64,
+    pub(super) len_bytes: u32,
+    pub(super) is_last: bool,
 }
 
 /// How many requests a file of `len_bytes` takes.
-pub(crate) fn chunks(len_bytes: usize) -> u64 {
+#[must_use]
+pub fn chunks(len_bytes: usize) -> u64 {
     len_bytes.div_ceil(CHUNK_BYTES) as u64
 }
 
@@ -38,21 +39,23 @@ fn chunk(index: u64, len_bytes: usize) -> Chunk {
 ///
 /// # Errors
 /// The first request that did not succeed, or moved another number of bytes.
-pub(crate) fn carry_out(
-    connection: &mut Connection,
+pub(super) fn carry_out<P: Platform>(
+    connection: &mut Connection<P>,
     operation: &'static str,
     len_bytes: usize,
     latencies: &mut Latencies,
     request: impl Fn(Chunk) -> SendWr,
+    mut moved: impl FnMut(u64),
 ) -> Result<Row, Failure> {
     let count = chunks(len_bytes);
     let mut posted_at = [0; DEPTH as usize];
     let (mut posted, mut done) = (0, 0);
+    let clock = connection.platform().clone();
     latencies.clear();
-    let began = clock::now_ns();
+    let began = clock.now_ns();
     while done < count {
         while posted < count && posted - done < DEPTH {
-            posted_at[(posted % DEPTH) as usize] = clock::now_ns();
+            posted_at[(posted % DEPTH) as usize] = clock.now_ns();
             let wr = request(chunk(posted, len_bytes)).id(posted).signaled();
             connection.qp.post_send(&wr)?;
             posted += 1;
@@ -62,19 +65,20 @@ pub(crate) fn carry_out(
             completion.id == done,
             "requests of one queue pair complete in order",
         )?;
-        let moved = chunk(done, len_bytes).len_bytes;
+        let chunk = chunk(done, len_bytes);
         ensure(
-            completion.len_bytes == moved,
+            completion.len_bytes == chunk.len_bytes,
             "a request moves all its bytes",
         )?;
-        latencies.add(clock::now_ns() - posted_at[(done % DEPTH) as usize]);
+        moved(chunk.offset + u64::from(chunk.len_bytes));
+        latencies.add(clock.now_ns() - posted_at[(done % DEPTH) as usize]);
         done += 1;
     }
     Ok(Row {
         operation,
         operations: count,
         bytes: len_bytes as u64,
-        elapsed_ns: clock::now_ns() - began,
+        elapsed_ns: clock.now_ns() - began,
         latency: Some(latencies.percentiles()),
     })
 }

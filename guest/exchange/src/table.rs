@@ -5,7 +5,7 @@ use core::fmt;
 use crate::latency::Percentiles;
 
 /// A row.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row {
     /// What was done.
     pub operation: &'static str,

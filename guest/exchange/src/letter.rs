@@ -1,6 +1,6 @@
 //! What guests tell each other before they are connected: letters of 24 bytes.
 //!
-//! They travel by the driver's `message`; this is only how these programs use its three words.
+//! They travel by the driver's `message`; this is only how these guests use its three words.
 
 use unimux_driver::{MemoryRegion, Remote};
 

@@ -1,7 +1,5 @@
 //! Latencies of single operations, kept whole so that percentiles are exact.
 
-use unimux_guest_rt::memory::FreeMemory;
-
 /// Samples in nanoseconds, up to a number given at the start.
 #[derive(Debug)]
 pub struct Latencies {
@@ -23,16 +21,9 @@ pub struct Percentiles {
 }
 
 impl Latencies {
-    /// Takes memory for `count` samples.
-    ///
-    /// # Panics
-    /// If the guest has not so much RAM left.
-    pub fn with_room(memory: &mut FreeMemory, count: usize) -> Self {
-        let samples = memory.take(count * 4).as_chunks_mut().0;
-        Self {
-            samples: &mut samples[..count],
-            len: 0,
-        }
+    /// Room for as many samples as `samples` has places.
+    pub const fn new(samples: &'static mut [[u8; 4]]) -> Self {
+        Self { samples, len: 0 }
     }
 
     /// Adds a sample; one that finds no room is left out.

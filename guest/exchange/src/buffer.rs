@@ -4,32 +4,37 @@
 
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use unimux_driver::DmaBlock;
-use unimux_guest_rt::memory::FreeMemory;
+use unimux_driver::{DmaBlock, Error, Memory};
 
 /// Words moved at a time when bytes are wanted.
 const CHUNK_WORDS: usize = 512;
 
-/// A page-aligned buffer. Its IPA is its address.
+/// A page-aligned buffer.
 #[derive(Clone, Copy, Debug)]
 pub struct Buffer {
     words: &'static [AtomicU64],
+    address: u64,
 }
 
 impl Buffer {
-    /// Takes a zeroed buffer of at least `len_bytes`, in whole pages.
-    ///
-    /// # Panics
-    /// If the guest has not so much RAM left.
-    pub fn take(memory: &mut FreeMemory, len_bytes: usize) -> Self {
-        Self {
-            words: memory.take_words(len_bytes),
-        }
+    /// The buffer `words`, whose first byte requests name `address`.
+    pub const fn new(words: &'static [AtomicU64], address: u64) -> Self {
+        Self { words, address }
     }
 
-    /// Where it begins.
-    pub fn ipa(self) -> u64 {
-        self.words.as_ptr().addr() as u64
+    /// Takes a buffer of at least `len_bytes`, contiguous for the firmware; requests name it by
+    /// its IPA.
+    ///
+    /// # Errors
+    /// [`Error::BlockTooSmall`] if the guest has not so much memory left.
+    pub fn take(memory: &mut impl Memory, len_bytes: usize) -> Result<Self, Error> {
+        let block = memory.take_block(len_bytes as u64)?;
+        Ok(Self::new(block.words(), block.ipa()))
+    }
+
+    /// Where it begins, as requests name it.
+    pub const fn address(self) -> u64 {
+        self.address
     }
 
     /// Its length.
@@ -42,9 +47,9 @@ impl Buffer {
         self.words
     }
 
-    /// The buffer as memory for a queue.
-    pub fn block(self) -> DmaBlock {
-        DmaBlock::new(self.words, self.ipa())
+    /// The buffer as memory for a queue: only if it was taken with [`take`](Self::take).
+    pub const fn block(self) -> DmaBlock {
+        DmaBlock::new(self.words, self.address)
     }
 
     /// Word `index`, as it is now.
@@ -68,6 +73,17 @@ impl Buffer {
     pub fn pattern_mismatch(self, seed: u64, words: usize) -> Option<usize> {
         let mut indexed = self.words[..words].iter().zip(0..);
         indexed.position(|(word, index)| word.load(Relaxed) != pattern(seed, index))
+    }
+
+    /// Copies `bytes` to the place `offset_bytes` on, a multiple of eight. A last word that is not
+    /// whole ends with zeros.
+    pub fn write(self, offset_bytes: usize, bytes: &[u8]) {
+        let words = self.words.iter().skip(offset_bytes / 8);
+        for (word, bytes) in words.zip(bytes.chunks(8)) {
+            let mut padded = [0; 8];
+            padded[..bytes.len()].copy_from_slice(bytes);
+            word.store(u64::from_le_bytes(padded), Relaxed);
+        }
     }
 
     /// Gives the first `len_bytes` bytes to `each`, in pieces that were copied out.

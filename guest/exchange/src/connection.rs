@@ -2,31 +2,32 @@
 
 use unimux_abi::completion;
 use unimux_driver::{
-    Access, ArmKind, Completion, CompletionQueue, CqFlags, Error, MemoryRegion, Peer, QpOptions,
-    QueuePair, Remote, SendWr, bytes_for_qp,
+    Access, ArmKind, Completion, CompletionQueue, CqFlags, DmaBlock, Error, Memory, MemoryRegion,
+    Peer, Platform, QpOptions, QueuePair, Remote, SendWr, bytes_for_qp,
 };
-use unimux_guest_rt::barrier;
-use unimux_guest_rt::memory::FreeMemory;
 
 use crate::failure::{Failure, succeeded};
 use crate::letter::{Letter, Subject};
-use crate::{Buffer, Machine, Session};
+use crate::{Buffer, Session};
 
 /// How long an operation may take before the program gives up, in nanoseconds.
 pub const OPERATION_PATIENCE_NS: u64 = 30_000_000_000;
 
-/// Entries of each queue of a connection.
+/// Entries of each queue of a connection, where memory for it is contiguous.
 const QUEUE_ENTRIES: u32 = 128;
+/// Entries that a connection cannot do without.
+const QUEUE_ENTRIES_MIN: u32 = 32;
 
 /// Everything that moves data between this guest and one peer.
 #[derive(Debug)]
-pub struct Connection {
+pub struct Connection<P> {
     /// The peer's function.
     pub peer: u32,
     /// The queue pair.
-    pub qp: QueuePair<Machine>,
-    cq: CompletionQueue<Machine>,
-    cq_buffer: Buffer,
+    pub qp: QueuePair<P>,
+    cq: CompletionQueue<P>,
+    cq_block: DmaBlock,
+    platform: P,
     taken: u64,
     /// The peer's memory, and its length in bytes.
     pub remote: Remote,
@@ -34,15 +35,15 @@ pub struct Connection {
     pub remote_bytes: u64,
 }
 
-impl Connection {
+impl<P: Platform> Connection<P> {
     /// Makes a queue pair, offers it and `region` to `peer`, and connects it to the one that the
     /// peer offers in the same way.
     ///
     /// # Errors
     /// The driver's; [`Error::Timeout`] if the peer does not answer.
     pub fn open(
-        session: &mut Session,
-        memory: &mut FreeMemory,
+        session: &mut Session<P>,
+        memory: &mut impl Memory,
         peer: u32,
         region: &MemoryRegion,
     ) -> Result<Self, Error> {
@@ -54,13 +55,13 @@ impl Connection {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn open_with(
-        session: &mut Session,
-        memory: &mut FreeMemory,
+        session: &mut Session<P>,
+        memory: &mut impl Memory,
         peer: u32,
         region: &MemoryRegion,
         flags: CqFlags,
     ) -> Result<Self, Error> {
-        let (cq, cq_buffer, qp) = queues(session, memory, flags)?;
+        let (cq, cq_block, qp) = queues(session, memory, flags)?;
         session.send(peer, Letter::hello(qp.number(), region))?;
         let hello = session.wait(peer, Subject::Hello)?;
         session.device.connect(&qp, &Peer::new(peer, hello.qpn()))?;
@@ -68,7 +69,8 @@ impl Connection {
             peer,
             qp,
             cq,
-            cq_buffer,
+            cq_block,
+            platform: session.device.platform().clone(),
             taken: 0,
             remote: hello.remote(),
             remote_bytes: hello.len_bytes(),
@@ -79,9 +81,14 @@ impl Connection {
     ///
     /// # Errors
     /// The driver's.
-    pub fn close(mut self, session: &mut Session) -> Result<(), Error> {
+    pub fn close(mut self, session: &mut Session<P>) -> Result<(), Error> {
         session.device.destroy_qp(&mut self.qp)?;
         session.device.destroy_cq(&mut self.cq)
+    }
+
+    /// The platform: doorbell, clock, and a moment for others.
+    pub const fn platform(&self) -> &P {
+        &self.platform
     }
 
     /// Asks for one interrupt when something of `kind` completes; tells whether something is there
@@ -121,14 +128,14 @@ impl Connection {
             if let Some(completion) = self.poll()? {
                 return succeeded(completion);
             }
-            barrier::relax();
+            self.platform.relax();
         }
     }
 
     /// Where the next completion will appear: the IPA of its head, and the phase that it will have.
     pub fn next_completion(&self) -> (u64, u64) {
         let entries = u64::from(self.cq.entries());
-        let ipa = self.cq_buffer.ipa() + self.taken % entries * completion::BYTES;
+        let ipa = self.cq_block.ipa() + self.taken % entries * completion::BYTES;
         let phase = 1 - self.taken / entries % 2;
         (ipa, phase)
     }
@@ -143,32 +150,49 @@ impl Connection {
     }
 }
 
-type Queues = (CompletionQueue<Machine>, Buffer, QueuePair<Machine>);
+type Queues<P> = (CompletionQueue<P>, DmaBlock, QueuePair<P>);
 
-fn queues(session: &mut Session, memory: &mut FreeMemory, flags: CqFlags) -> Result<Queues, Error> {
-    let cq_bytes = session.device.bytes_for_cq(2 * QUEUE_ENTRIES) as usize;
-    let cq_buffer = Buffer::take(memory, cq_bytes);
-    let cq = session
-        .device
-        .create_cq(2 * QUEUE_ENTRIES, flags, cq_buffer.block())?;
-    let qp_bytes = bytes_for_qp(QUEUE_ENTRIES, QUEUE_ENTRIES) as usize;
+fn queues<P: Platform>(
+    session: &mut Session<P>,
+    memory: &mut impl Memory,
+    flags: CqFlags,
+) -> Result<Queues<P>, Error> {
+    let entries = entries_that_fit(session, memory.largest_block_bytes());
+    let cq_block = memory.take_block(session.device.bytes_for_cq(2 * entries))?;
+    let cq = session.device.create_cq(2 * entries, flags, cq_block)?;
     let options = QpOptions {
-        send_entries: QUEUE_ENTRIES,
-        recv_entries: QUEUE_ENTRIES,
+        send_entries: entries,
+        recv_entries: entries,
     };
-    let block = Buffer::take(memory, qp_bytes).block();
+    let block = memory.take_block(bytes_for_qp(entries, entries))?;
     let qp = session
         .device
         .create_qp(session.pd, &cq, &cq, options, block)?;
-    Ok((cq, cq_buffer, qp))
+    Ok((cq, cq_block, qp))
 }
 
-/// Registers all of `buffer` for everything, under its own addresses.
+/// [`QUEUE_ENTRIES`], or as many as blocks of `block_bytes` hold.
+fn entries_that_fit<P: Platform>(session: &Session<P>, block_bytes: u64) -> u32 {
+    let mut entries = QUEUE_ENTRIES;
+    let fits = |entries| {
+        bytes_for_qp(entries, entries) <= block_bytes
+            && session.device.bytes_for_cq(2 * entries) <= block_bytes
+    };
+    while entries > QUEUE_ENTRIES_MIN && !fits(entries) {
+        entries /= 2;
+    }
+    entries
+}
+
+/// Registers all of `buffer`, which was taken with [`Buffer::take`], for everything.
 ///
 /// # Errors
 /// The driver's.
-pub fn register(session: &mut Session, buffer: Buffer) -> Result<MemoryRegion, Error> {
-    let (ipa, len) = (buffer.ipa(), buffer.len_bytes());
+pub fn register<P: Platform>(
+    session: &mut Session<P>,
+    buffer: Buffer,
+) -> Result<MemoryRegion, Error> {
+    let (ipa, len) = (buffer.address(), buffer.len_bytes());
     session
         .device
         .register_range(session.pd, ipa, len, ipa, Access::all())

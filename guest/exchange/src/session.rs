@@ -1,12 +1,10 @@
 //! An attached function and the letters that came to it.
 
 use heapless::Deque;
-use unimux_driver::{CommandStatus, Device, Error, Event, Platform as _, ProtectionDomain};
-use unimux_guest_rt::memory::{FreeMemory, PAGE_BYTES};
-use unimux_guest_rt::{Function, barrier};
+use unimux_abi::control;
+use unimux_driver::{CommandStatus, Device, Error, Event, Memory, Platform, ProtectionDomain};
 
 use crate::letter::{Letter, Subject};
-use crate::{Buffer, Machine};
 
 /// Letters that may wait unread.
 const LETTERS: usize = 16;
@@ -16,22 +14,29 @@ pub const PATIENCE_NS: u64 = 60_000_000_000;
 
 /// The function in use, with one protection domain.
 #[derive(Debug)]
-pub struct Session {
+pub struct Session<P> {
     /// The driver.
-    pub device: Device<Machine>,
+    pub device: Device<P>,
     /// The domain of everything that these programs make.
     pub pd: ProtectionDomain,
     letters: Deque<(u32, Letter), LETTERS>,
 }
 
-impl Session {
-    /// Attaches `function` and makes a protection domain.
+impl<P: Platform> Session<P> {
+    /// Attaches the function that `platform` reaches, and makes a protection domain.
     ///
     /// # Errors
     /// The driver's.
-    pub fn open(function: &Function, memory: &mut FreeMemory) -> Result<Self, Error> {
-        let page = Buffer::take(memory, PAGE_BYTES).block();
-        let mut device = Device::attach(Machine::new(function), page)?;
+    pub fn open(platform: impl Into<P>, memory: &mut impl Memory) -> Result<Self, Error> {
+        let page = memory.take_block(control::PAGE_BYTES)?;
+        Self::of_device(Device::attach(platform.into(), page)?)
+    }
+
+    /// Makes a protection domain of `device`.
+    ///
+    /// # Errors
+    /// The driver's.
+    pub fn of_device(mut device: Device<P>) -> Result<Self, Error> {
         let pd = device.alloc_pd()?;
         Ok(Self {
             device,
@@ -62,7 +67,7 @@ impl Session {
             if !later || self.device.platform().now_ns() - began > PATIENCE_NS {
                 return sent;
             }
-            barrier::relax();
+            self.device.platform().relax();
         }
     }
 
@@ -110,7 +115,7 @@ impl Session {
             if self.device.platform().now_ns() - began > PATIENCE_NS {
                 return Err(Error::Timeout);
             }
-            barrier::relax();
+            self.device.platform().relax();
         }
     }
 

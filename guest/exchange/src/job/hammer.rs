@@ -2,12 +2,13 @@
 //!
 //! Every word of an arena is changed by one guest only, so that each result is known.
 
-use unimux_driver::{MemoryRegion, SendWr};
-use unimux_guest_rt::clock;
-use unimux_programs::failure::{Failure, ensure, succeeded};
-use unimux_programs::latency::Latencies;
-use unimux_programs::table::Row;
-use unimux_programs::{Buffer, Connection};
+use unimux_driver::{MemoryRegion, Platform, SendWr};
+
+use crate::digest::Digest;
+use crate::failure::{Failure, ensure, succeeded};
+use crate::latency::Latencies;
+use crate::table::Row;
+use crate::{Buffer, Connection};
 
 /// Byte offsets in the arena: what the peer writes, one at a time and in batches.
 const WRITTEN: u64 = 0;
@@ -17,7 +18,7 @@ const ADDED: u64 = 128;
 /// Where this guest's own fetch-adds bring the old values.
 const FETCHED: u64 = 192;
 /// Where the digest arrives: 32 bytes.
-pub(crate) const DIGEST: u64 = 256;
+pub(super) const DIGEST: u64 = 256;
 
 /// Requests of a batch, of which the last is signaled.
 const BATCH: usize = 32;
@@ -26,13 +27,14 @@ const BATCH: usize = 32;
 ///
 /// # Errors
 /// The first request that did not succeed or fetched another value than it must.
-pub(crate) fn strike(
-    connection: &mut Connection,
+pub(super) fn strike<P: Platform>(
+    connection: &mut Connection<P>,
     arena: Buffer,
     region: &MemoryRegion,
     operations: usize,
     latencies: &mut Latencies,
 ) -> Result<[Row; 3], Failure> {
+    let clock = connection.platform().clone();
     let remote = connection.remote;
     let write = |value| SendWr::write_u64(value, remote.at(WRITTEN)).signaled();
     let writes = one_by_one(
@@ -43,7 +45,7 @@ pub(crate) fn strike(
         |it, count| it.carry_out(&write(count)).map(drop),
     )?;
 
-    let began = clock::now_ns();
+    let began = clock.now_ns();
     for first in (0..operations).step_by(BATCH) {
         let end = operations.min(first + BATCH);
         for count in first..end {
@@ -58,7 +60,7 @@ pub(crate) fn strike(
     }
     let batches = Row {
         operation: "WRITE 8 B x 32",
-        elapsed_ns: clock::now_ns() - began,
+        elapsed_ns: clock.now_ns() - began,
         latency: None,
         ..writes
     };
@@ -86,7 +88,7 @@ pub(crate) fn strike(
 ///
 /// # Errors
 /// What is missing.
-pub(crate) fn check(arena: Buffer, operations: usize) -> Result<(), Failure> {
+pub(super) fn check(arena: Buffer, operations: usize) -> Result<(), Failure> {
     let word = |offset: u64| arena.load(offset as usize / 8);
     let last = operations as u64;
     ensure(word(WRITTEN) == last, "the peer's last write arrived")?;
@@ -98,19 +100,20 @@ pub(crate) fn check(arena: Buffer, operations: usize) -> Result<(), Failure> {
 }
 
 /// Calls `operation` with 1 to `count`, and times each.
-fn one_by_one(
-    connection: &mut Connection,
+fn one_by_one<P: Platform>(
+    connection: &mut Connection<P>,
     name: &'static str,
     count: usize,
     latencies: &mut Latencies,
-    mut operation: impl FnMut(&mut Connection, u64) -> Result<(), Failure>,
+    mut operation: impl FnMut(&mut Connection<P>, u64) -> Result<(), Failure>,
 ) -> Result<Row, Failure> {
+    let clock = connection.platform().clone();
     latencies.clear();
-    let began = clock::now_ns();
+    let began = clock.now_ns();
     let mut before = began;
     for number in 1..=count as u64 {
         operation(connection, number)?;
-        let now = clock::now_ns();
+        let now = clock.now_ns();
         latencies.add(now - before);
         before = now;
     }
@@ -121,4 +124,14 @@ fn one_by_one(
         elapsed_ns: before - began,
         latency: Some(latencies.percentiles()),
     })
+}
+
+/// The digest that the peer sent into `arena`.
+pub(super) fn digest_in(arena: Buffer) -> Digest {
+    let mut digest = [0; 32];
+    let first = DIGEST as usize / 8;
+    for (to, word) in digest.as_chunks_mut().0.iter_mut().zip(first..) {
+        *to = arena.load(word).to_le_bytes();
+    }
+    Digest(digest)
 }
