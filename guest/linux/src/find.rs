@@ -1,0 +1,150 @@
+//! Which functions this machine has: PCI devices that carry an info page.
+//!
+//! QEMU's `ivshmem-plain` is device 1af4:1110 (QEMU, docs/specs/ivshmem-spec); its BAR 2 is the
+//! memory that the host's agent made: the doorbell page, and the info page behind it.
+
+use std::fs::{self, File, OpenOptions};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::info_page::{self, InfoPage};
+use crate::{Error, PAGE_BYTES, mapping};
+
+const PCI_DEVICES: &str = "/sys/bus/pci/devices";
+/// Vendor and device of `ivshmem-plain`.
+const IVSHMEM: (u32, u32) = (0x1af4, 0x1110);
+
+/// A function that this machine has.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Its PCI address, as `lspci -D` shows it.
+    pub address: String,
+    /// What its info page says.
+    pub info: InfoPage,
+    pub(crate) doorbell: &'static [AtomicU64],
+}
+
+/// All functions of this machine, by number.
+///
+/// # Errors
+///
+/// [`Error::File`] for a device that cannot be read or mapped, as by an ordinary user.
+pub fn find() -> Result<Vec<Found>, Error> {
+    find_in(Path::new(PCI_DEVICES))
+}
+
+/// All functions in a directory like /sys/bus/pci/devices.
+///
+/// # Errors
+///
+/// As [`find`].
+pub fn find_in(devices: &Path) -> Result<Vec<Found>, Error> {
+    let mut found = Vec::new();
+    let Ok(entries) = fs::read_dir(devices) else {
+        return Ok(found);
+    };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        if identity(&path) == Some(IVSHMEM) {
+            let address = entry.file_name().to_string_lossy().into_owned();
+            found.extend(look_at(&path, address)?);
+        }
+    }
+    found.sort_by_key(|it| it.info.own.function);
+    Ok(found)
+}
+
+fn identity(device: &Path) -> Option<(u32, u32)> {
+    let number = |file: &str| {
+        let text = fs::read_to_string(device.join(file)).ok()?;
+        u32::from_str_radix(text.trim().strip_prefix("0x")?, 16).ok()
+    };
+    Some((number("vendor")?, number("device")?))
+}
+
+/// The function behind `device`, if its BAR 2 says that it is one.
+fn look_at(device: &Path, address: String) -> Result<Option<Found>, Error> {
+    enable(device)?;
+    let path = device.join("resource2");
+    let file = open(&path)?;
+    let len = file.metadata().map_err(Error::file("stat", &path))?.len();
+    if len < (info_page::OFFSET_BYTES + PAGE_BYTES) as u64 {
+        return Ok(None);
+    }
+    let words = mapping::map(&file, 0, info_page::OFFSET_BYTES + PAGE_BYTES)
+        .map_err(Error::file("map", &path))?;
+    let (doorbell, page) = words.split_at(info_page::OFFSET_BYTES / 8);
+    let page: Vec<u64> = page.iter().map(|it| it.load(Ordering::Relaxed)).collect();
+    Ok(InfoPage::from_words(&page).map(|info| Found {
+        address,
+        info,
+        doorbell,
+    }))
+}
+
+/// Lets the device answer to its addresses: nobody has when no driver is bound to it.
+fn enable(device: &Path) -> Result<(), Error> {
+    let path = device.join("enable");
+    let state = fs::read_to_string(&path).unwrap_or_default();
+    if state.trim() == "0" {
+        fs::write(&path, "1").map_err(Error::file("enable the device by", path))?;
+    }
+    Ok(())
+}
+
+fn open(path: &Path) -> Result<File, Error> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(path)
+        .map_err(Error::file("open", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+    use crate::info_page::Named;
+
+    fn device(root: &Path, name: &str, device: &str, words: &[u64]) {
+        let at = root.join(name);
+        fs::create_dir(&at).expect("a directory");
+        fs::write(at.join("vendor"), "0x1af4\n").expect("a file");
+        fs::write(at.join("device"), device).expect("a file");
+        fs::write(at.join("enable"), "0\n").expect("a file");
+        let mut bar = File::create(at.join("resource2")).expect("a file");
+        bar.write_all(&[0; 4096]).expect("room");
+        for word in words {
+            bar.write_all(&word.to_le_bytes()).expect("room");
+        }
+        bar.set_len(2 << 20).expect("room");
+    }
+
+    #[test]
+    fn only_devices_with_an_info_page_are_functions() {
+        let root = tempfile::tempdir().expect("a directory");
+        let info = InfoPage {
+            own: Named {
+                function: 3,
+                name: "web".into(),
+            },
+            partition: 1,
+            peers: Vec::new(),
+        };
+        device(root.path(), "0000:00:03.0", "0x1110\n", &info.to_words());
+        device(root.path(), "0000:00:04.0", "0x1110\n", &[0; 512]);
+        device(root.path(), "0000:00:05.0", "0x1000\n", &info.to_words());
+        let found = find_in(root.path()).expect("readable");
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].address, "0000:00:03.0");
+        assert_eq!(found[0].info, info);
+        let enabled = fs::read_to_string(root.path().join("0000:00:03.0/enable"));
+        assert_eq!(enabled.expect("a file"), "1");
+        assert!(
+            find_in(&root.path().join("nowhere"))
+                .expect("none")
+                .is_empty()
+        );
+    }
+}

@@ -1,0 +1,39 @@
+//! RDMA functions from a program under Linux: finds them, maps them, gives them memory.
+//!
+//! It needs no kernel module, and no system call once a function is in use. It does not move data
+//! (`unimux-driver` does) and has no protocol between guests (`unimux-exchange` does).
+//!
+//! ```text
+//!  find       PCI devices with an info page ──▶ Found
+//!  Function   Found ──▶ doorbell page mapped, function attached, an Arena
+//!  Arena      memory that outlives a killed program: queues in one piece, buffers with a page list
+//!  region     any memory of the program ──▶ a memory region
+//!  pagemap    where memory is: virtual address ──▶ IPA, for root only
+//! ```
+//!
+//! The same parts serve the host's agent: its view of a tenant's memory is a mapping too.
+#![deny(unsafe_code)]
+
+mod arena;
+mod barrier;
+mod doorbell;
+mod error;
+mod find;
+mod function;
+pub mod huge_pages;
+pub mod info_page;
+pub mod mapping;
+pub mod page_list;
+pub mod pagemap;
+mod region;
+
+pub use arena::Arena;
+pub use barrier::clean_to_memory;
+pub use doorbell::Doorbell;
+pub use error::Error;
+pub use find::{Found, find, find_in};
+pub use function::Function;
+pub use region::register;
+
+/// Bytes of a page. Kernels with larger ones are refused: the firmware grants 4 KiB pages.
+pub const PAGE_BYTES: usize = 4096;
