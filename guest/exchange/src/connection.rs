@@ -61,9 +61,37 @@ impl<P: Platform> Connection<P> {
         region: &MemoryRegion,
         flags: CqFlags,
     ) -> Result<Self, Error> {
-        let (cq, cq_block, qp) = queues(session, memory, flags)?;
-        session.send(peer, Letter::hello(qp.number(), region))?;
+        let queues = queues(session, memory, flags)?;
+        session.send(peer, Letter::hello(queues.2.number(), region))?;
         let hello = session.wait(peer, Subject::Hello)?;
+        Self::join(session, peer, queues, hello)
+    }
+
+    /// Connects to `peer`, whose `hello` has come already, and offers `region`.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn answer(
+        session: &mut Session<P>,
+        memory: &mut impl Memory,
+        peer: u32,
+        hello: Letter,
+        region: &MemoryRegion,
+    ) -> Result<Self, Error> {
+        let queues = queues(session, memory, CqFlags::empty())?;
+        let own = Letter::hello(queues.2.number(), region);
+        // The peer may send as soon as it has the letter.
+        let connection = Self::join(session, peer, queues, hello)?;
+        session.send(peer, own)?;
+        Ok(connection)
+    }
+
+    fn join(
+        session: &mut Session<P>,
+        peer: u32,
+        (cq, cq_block, qp): Queues<P>,
+        hello: Letter,
+    ) -> Result<Self, Error> {
         session.device.connect(&qp, &Peer::new(peer, hello.qpn()))?;
         Ok(Self {
             peer,

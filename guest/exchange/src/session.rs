@@ -9,7 +9,7 @@ use crate::letter::{Letter, Subject};
 /// Letters that may wait unread.
 const LETTERS: usize = 16;
 
-/// How long a program waits for its peers, who boot at the same time.
+/// How long a program waits for its peers, who boot at the same time, unless it says otherwise.
 pub const PATIENCE_NS: u64 = 60_000_000_000;
 
 /// The function in use, with one protection domain.
@@ -19,6 +19,8 @@ pub struct Session<P> {
     pub device: Device<P>,
     /// The domain of everything that these programs make.
     pub pd: ProtectionDomain,
+    /// How long to wait for a peer, in nanoseconds.
+    pub patience_ns: u64,
     letters: Deque<(u32, Letter), LETTERS>,
 }
 
@@ -41,6 +43,7 @@ impl<P: Platform> Session<P> {
         Ok(Self {
             device,
             pd,
+            patience_ns: PATIENCE_NS,
             letters: Deque::new(),
         })
     }
@@ -64,7 +67,7 @@ impl<P: Platform> Session<P> {
                     CommandStatus::NoSuchPeer | CommandStatus::PeerBusy
                 ))
             );
-            if !later || self.device.platform().now_ns() - began > PATIENCE_NS {
+            if !later || self.device.platform().now_ns() - began > self.patience_ns {
                 return sent;
             }
             self.device.platform().relax();
@@ -77,10 +80,26 @@ impl<P: Platform> Session<P> {
     /// # Errors
     /// An event that is no letter: nobody expects one here.
     pub fn poll(&mut self, from: u32, subject: Subject) -> Result<Option<Letter>, Error> {
+        let found = self.poll_if(|source, letter| source == from && letter.is(subject))?;
+        Ok(found.map(|(_, letter)| letter))
+    }
+
+    /// The next letter about `subject`, if one has come, and who sent it. Others are kept.
+    ///
+    /// # Errors
+    /// As [`poll`](Self::poll).
+    pub fn poll_any(&mut self, subject: Subject) -> Result<Option<(u32, Letter)>, Error> {
+        self.poll_if(|_, letter| letter.is(subject))
+    }
+
+    fn poll_if(
+        &mut self,
+        wanted: impl Fn(u32, &Letter) -> bool,
+    ) -> Result<Option<(u32, Letter)>, Error> {
         for _ in 0..self.letters.len() {
             if let Some((source, letter)) = self.letters.pop_front() {
-                if source == from && letter.is(subject) {
-                    return Ok(Some(letter));
+                if wanted(source, &letter) {
+                    return Ok(Some((source, letter)));
                 }
                 let _ = self.letters.push_back((source, letter));
             }
@@ -89,8 +108,8 @@ impl<P: Platform> Session<P> {
             match event {
                 Event::Message { source, words } => {
                     let letter = Letter(words);
-                    if source == from && letter.is(subject) {
-                        return Ok(Some(letter));
+                    if wanted(source, &letter) {
+                        return Ok(Some((source, letter)));
                     }
                     // A full box means that a peer says what nobody reads: drop the newest.
                     let _ = self.letters.push_back((source, letter));
@@ -100,6 +119,17 @@ impl<P: Platform> Session<P> {
             }
         }
         Ok(None)
+    }
+
+    /// Whether a letter about `subject` was kept while another one was looked for.
+    pub fn has(&self, subject: Subject) -> bool {
+        self.letters.iter().any(|(_, letter)| letter.is(subject))
+    }
+
+    /// Forgets the letters that came from `peer` and were not read, but for a new hello.
+    pub fn forget(&mut self, peer: u32) {
+        self.letters
+            .retain(|(source, letter)| *source != peer || letter.is(Subject::Hello));
     }
 
     /// Waits for the next letter from `from` about `subject`.
@@ -112,7 +142,7 @@ impl<P: Platform> Session<P> {
             if let Some(letter) = self.poll(from, subject)? {
                 return Ok(letter);
             }
-            if self.device.platform().now_ns() - began > PATIENCE_NS {
+            if self.device.platform().now_ns() - began > self.patience_ns {
                 return Err(Error::Timeout);
             }
             self.device.platform().relax();

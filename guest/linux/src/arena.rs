@@ -27,6 +27,13 @@ const HEAD_PAGES: usize = 3;
 /// Where small pages come from if there are no huge ones.
 const SMALL_PAGES: &str = "/dev/shm";
 
+/// What was taken of an arena at some moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    next: usize,
+    len_bytes: u64,
+}
+
 /// The memory of one function.
 #[derive(Debug)]
 pub struct Arena {
@@ -136,6 +143,25 @@ impl Arena {
         }
         self.set_len(at + len_bytes)?;
         self.map(at, len_bytes)
+    }
+
+    /// What is taken now.
+    #[must_use]
+    pub const fn mark(&self) -> Mark {
+        Mark {
+            next: self.next,
+            len_bytes: self.len_bytes,
+        }
+    }
+
+    /// Gives back what was taken since `mark`: no queue and no region may be there any more.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`].
+    pub fn rewind(&mut self, mark: Mark) -> Result<(), Error> {
+        self.next = mark.next;
+        self.set_len(mark.len_bytes)
     }
 
     fn set_len(&mut self, len_bytes: u64) -> Result<(), Error> {

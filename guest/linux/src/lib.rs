@@ -27,7 +27,7 @@ pub mod page_list;
 pub mod pagemap;
 mod region;
 
-pub use arena::Arena;
+pub use arena::{Arena, Mark};
 pub use barrier::clean_to_memory;
 pub use doorbell::Doorbell;
 pub use error::Error;

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io;
 use std::sync::atomic::AtomicU64;
 
-use rustix::mm::{MapFlags, ProtFlags, mlock, mmap};
+use rustix::mm::{MapFlags, ProtFlags, mlock, mmap, munmap};
 
 /// Maps `len_bytes` of `file` from `offset_bytes` on, shared and writable, for as long as the
 /// process lives. Memory is brought in at once.
@@ -18,29 +18,59 @@ use rustix::mm::{MapFlags, ProtFlags, mlock, mmap};
 ///
 /// The kernel's; [`io::ErrorKind::InvalidInput`] if the length is not whole words.
 pub fn map(file: &File, offset_bytes: u64, len_bytes: usize) -> io::Result<&'static [AtomicU64]> {
-    if len_bytes == 0 || !len_bytes.is_multiple_of(8) {
-        return Err(io::ErrorKind::InvalidInput.into());
+    let mapping = Mapping::new(file, offset_bytes, len_bytes)?;
+    let words = mapping.words;
+    std::mem::forget(mapping);
+    Ok(words)
+}
+
+/// A mapping that ends when this is dropped.
+#[derive(Debug)]
+pub struct Mapping {
+    /// Valid for as long as `self`: given out with its lifetime only, but for [`map`].
+    words: &'static [AtomicU64],
+}
+
+impl Mapping {
+    /// As [`map`], until dropped.
+    ///
+    /// # Errors
+    ///
+    /// As [`map`].
+    pub fn new(file: &File, offset_bytes: u64, len_bytes: usize) -> io::Result<Self> {
+        if len_bytes == 0 || !len_bytes.is_multiple_of(8) {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let rights = ProtFlags::READ | ProtFlags::WRITE;
+        let flags = MapFlags::SHARED | MapFlags::POPULATE;
+        let nowhere = std::ptr::null_mut();
+        // SAFETY: with no address hint and no MAP_FIXED the kernel takes address space that
+        // nothing is in.
+        let start = unsafe { mmap(nowhere, len_bytes, rights, flags, file, offset_bytes) }?;
+        // SAFETY:
+        // 1. The mapping is readable and writable for `len_bytes` until `drop` unmaps it.
+        // 2. mmap aligns to a page, and the length is whole words.
+        // 3. Every value is a valid `u64`. Others write there (a device, another process, the
+        //    firmware), and this process reaches it through these atomics only.
+        let words = unsafe { std::slice::from_raw_parts(start.cast::<AtomicU64>(), len_bytes / 8) };
+        Ok(Self { words })
     }
-    let rights = ProtFlags::READ | ProtFlags::WRITE;
-    let flags = MapFlags::SHARED | MapFlags::POPULATE;
-    // SAFETY: with no address hint and no MAP_FIXED the kernel takes address space that nothing
-    // is in.
-    let start = unsafe {
-        mmap(
-            std::ptr::null_mut(),
-            len_bytes,
-            rights,
-            flags,
-            file,
-            offset_bytes,
-        )
-    }?;
-    // SAFETY:
-    // 1. The mapping is readable and writable for `len_bytes`, and is never unmapped.
-    // 2. mmap aligns to a page, and the length is whole words.
-    // 3. Every value is a valid `u64`. Others write there (a device, another process, the
-    //    firmware), and this process reaches it through these atomics only.
-    Ok(unsafe { std::slice::from_raw_parts(start.cast::<AtomicU64>(), len_bytes / 8) })
+
+    /// The mapped words.
+    #[must_use]
+    pub const fn words(&self) -> &[AtomicU64] {
+        self.words
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        let start = self.words.as_ptr().cast_mut().cast();
+        // SAFETY: `new` made this mapping, and references to it have the lifetime of `self`; the
+        // one of `map` is never dropped.
+        let ended = unsafe { munmap(start, size_of_val(self.words)) };
+        debug_assert!(ended.is_ok(), "a mapping can be unmapped");
+    }
 }
 
 /// Keeps `words` in memory: not swapped out. The kernel may still move small pages when it

@@ -1,0 +1,120 @@
+//! The side that asks: pings, and connections to a peer that serves.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use serde_json::json;
+use unimux_driver::{MemoryRegion, Platform as _};
+use unimux_exchange::letter::Letter;
+use unimux_exchange::{Buffer, Connection};
+use unimux_linux::Doorbell;
+
+use super::Own;
+use super::machine::{Machine, broken};
+use crate::output::Output;
+
+/// What a client asks a server for, by letter.
+pub(crate) mod task {
+    /// Answer: the result is the argument.
+    pub(crate) const PING: u64 = 0x100;
+    /// Post receives of so many bytes until the client comes to the point [`OVER`].
+    pub(crate) const RECEIVE: u64 = 0x101;
+    /// The number of the point at which the client ends something.
+    pub(crate) const OVER: u64 = 0x102;
+    /// The client ends the connection.
+    pub(crate) const BYE: u64 = 0x103;
+}
+
+/// Asks a peer whether it is there.
+pub(crate) fn ping(output: Output, own: Own, peer: &str, count: u64) -> Result<()> {
+    let mut machine = Machine::open(own)?;
+    let to = machine.peer(peer)?;
+    let name = machine.name_of(to);
+    let mut times = Vec::new();
+    for number in 0..count.max(1) {
+        if number > 0 {
+            sleep(Duration::from_millis(200));
+        }
+        let session = &mut machine.session;
+        let began = session.device.platform().now_ns();
+        let answer = session.ask(to, task::PING, number).map_err(broken)?;
+        let ns = session.device.platform().now_ns() - began;
+        ensure!(answer == number, "{name} answered another ping");
+        output.say(&format!(
+            "{name}: answer {number} after {:.1} us",
+            ns as f64 / 1e3
+        ));
+        times.push(ns);
+    }
+    let least = times.iter().min().copied().unwrap_or(0);
+    let mean = times.iter().sum::<u64>() / times.len() as u64;
+    let value = json!({ "peer": to, "name": name, "answers": times.len(), "ns": times });
+    output.show(&value, || {
+        format!(
+            "{} answers, {:.1} us at least, {:.1} us on average",
+            times.len(),
+            least as f64 / 1e3,
+            mean as f64 / 1e3
+        )
+    });
+    Ok(())
+}
+
+/// A connection to a peer that serves, and this side's memory.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) machine: Machine,
+    pub(crate) connection: Connection<Doorbell>,
+    pub(crate) buffer: Buffer,
+    pub(crate) region: MemoryRegion,
+    pub(crate) name: String,
+}
+
+impl Client {
+    /// Connects to `peer`; both sides bring a buffer of `len_bytes`.
+    pub(crate) fn connect(own: Own, peer: &str, len_bytes: u64) -> Result<Self> {
+        let mut machine = Machine::open(own)?;
+        let to = machine.peer(peer)?;
+        let name = machine.name_of(to);
+        let (buffer, region) = machine.buffer(len_bytes)?;
+        let (session, arena) = (&mut machine.session, &mut machine.arena);
+        let connection = Connection::open(session, arena, to, &region).map_err(broken)?;
+        ensure!(
+            connection.remote_bytes >= len_bytes,
+            "{name} offers {} bytes, {len_bytes} are needed",
+            connection.remote_bytes
+        );
+        Ok(Self {
+            machine,
+            connection,
+            buffer,
+            region,
+            name,
+        })
+    }
+
+    /// Asks the server for a task.
+    pub(crate) fn ask(&mut self, number: u64, argument: u64) -> Result<u64> {
+        let peer = self.connection.peer;
+        let answer = self.machine.session.ask(peer, number, argument);
+        answer.map_err(broken)
+    }
+
+    /// Tells the server that this client has come to an end of something, and waits until it is
+    /// there as well.
+    pub(crate) fn meet(&mut self, number: u64) -> Result<()> {
+        let peer = self.connection.peer;
+        self.machine.session.meet(peer, number).map_err(broken)
+    }
+
+    /// Ends the connection on both sides.
+    pub(crate) fn close(mut self) -> Result<()> {
+        let bye = Letter::reached(task::BYE);
+        let peer = self.connection.peer;
+        self.machine.session.send(peer, bye).map_err(broken)?;
+        self.connection
+            .close(&mut self.machine.session)
+            .map_err(broken)
+    }
+}

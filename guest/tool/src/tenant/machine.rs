@@ -1,0 +1,117 @@
+//! This machine: its function, the session on it, and whom it knows.
+
+use std::sync::atomic::AtomicU64;
+
+use anyhow::{Context, Result, anyhow, bail};
+use unimux_driver::{Access, MemoryRegion};
+use unimux_exchange::failure::Failure;
+use unimux_exchange::{Buffer, Session};
+use unimux_linux::{Arena, Doorbell, Found, Function, info_page::InfoPage};
+
+use super::Own;
+
+/// Why there is nothing to use.
+const NO_FUNCTION: &str = "this machine has no function: no PCI device 1af4:1110 carries an info \
+     page. Was the virtual machine started with `unimux vm qemu-args NAME`, and is this root?";
+
+/// An attached function with a session on it.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    pub(crate) session: Session<Doorbell>,
+    pub(crate) arena: Arena,
+    pub(crate) info: InfoPage,
+}
+
+/// What `found` is chosen as by its user.
+pub(crate) fn choose(own: Own) -> Result<Found> {
+    let found = unimux_linux::find()?;
+    let mut candidates = found.into_iter().filter(|it| {
+        own.function
+            .is_none_or(|number| it.info.own.function == number)
+    });
+    match (candidates.next(), own.function) {
+        (Some(found), _) => Ok(found),
+        (None, Some(number)) => {
+            bail!("this machine has no function {number}: `unimux devices` lists what it has")
+        }
+        (None, None) => bail!(NO_FUNCTION),
+    }
+}
+
+impl Machine {
+    /// Attaches the function that the user means.
+    pub(crate) fn open(own: Own) -> Result<Self> {
+        let function = Function::open(choose(own)?)?;
+        let mut session = Session::of_device(function.device).map_err(broken)?;
+        session.patience_ns = own.timeout.saturating_mul(1_000_000_000);
+        Ok(Self {
+            session,
+            arena: function.arena,
+            info: function.found.info,
+        })
+    }
+
+    /// The function of `peer`, which is a name or a number.
+    pub(crate) fn peer(&self, peer: &str) -> Result<u32> {
+        if let Some(named) = self.info.peers.iter().find(|it| it.name == peer) {
+            return Ok(named.function);
+        }
+        peer.parse().map_err(|_| {
+            let names: Vec<&str> = self.info.peers.iter().map(|it| it.name.as_str()).collect();
+            anyhow!(
+                "no peer is called `{peer}`: there are [{}], or give a function's number",
+                names.join(", ")
+            )
+        })
+    }
+
+    /// What `function` is called, or its number.
+    pub(crate) fn name_of(&self, function: u32) -> String {
+        let named = self.info.peers.iter().find(|it| it.function == function);
+        named.map_or_else(|| format!("function {function}"), |it| it.name.clone())
+    }
+
+    /// Takes a buffer of at least `len_bytes` and registers all of it for everything.
+    pub(crate) fn buffer(&mut self, len_bytes: u64) -> Result<(Buffer, MemoryRegion)> {
+        let words = self.arena.take(len_bytes)?;
+        let region = self.register(words)?;
+        let address = words.as_ptr().addr() as u64;
+        Ok((Buffer::new(words, address), region))
+    }
+
+    fn register(&mut self, words: &[AtomicU64]) -> Result<MemoryRegion> {
+        let (device, pd) = (&mut self.session.device, self.session.pd);
+        let region = unimux_linux::register(device, pd, &self.arena, words, Access::all());
+        region.with_context(|| {
+            format!(
+                "cannot register {} bytes as a memory region",
+                size_of_val(words)
+            )
+        })
+    }
+}
+
+/// What the driver or a completion said, with what to do about it.
+pub(crate) fn broken(failure: impl Into<Failure>) -> anyhow::Error {
+    use unimux_driver::{CommandStatus, Error, Status};
+    let failure = failure.into();
+    let advice = match failure {
+        Failure::Driver(Error::Timeout) => {
+            "the peer did not answer: is `unimux serve` or `unimux recv` running there?"
+        }
+        Failure::Driver(Error::Refused(CommandStatus::NoSuchPeer)) => {
+            "the peer is not there, or not in this function's partition"
+        }
+        Failure::Driver(Error::Refused(CommandStatus::QuotaExceeded)) => {
+            "the function's quota is used up: `unimux info` shows it, the host sets it"
+        }
+        Failure::Driver(Error::FunctionStopped(_)) => {
+            "the host or the firmware took the function away; see `unimux vm list` there"
+        }
+        Failure::Request(completion) if completion.status == Status::Flushed => {
+            "the connection broke: did the peer end?"
+        }
+        _ => return anyhow!("{failure}"),
+    };
+    anyhow!("{failure}: {advice}")
+}

@@ -1,0 +1,186 @@
+//! The side that answers: brings memory and receives, and waits for letters.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use unimux_driver::{MemoryRegion, Platform as _, RecvWr};
+use unimux_exchange::letter::{Letter, Subject};
+use unimux_exchange::{Buffer, Connection};
+use unimux_linux::Doorbell;
+
+use super::Own;
+use super::client::task;
+use super::machine::{Machine, broken};
+use crate::output::Output;
+
+/// Between two looks for letters while nothing is expected soon.
+const NAP: Duration = Duration::from_micros(500);
+/// After the last letter or completion a server polls for so long before it naps.
+const AWAKE: Duration = Duration::from_millis(20);
+/// The largest buffer that a client may ask for.
+const BUFFER_MAX: u64 = 1 << 30;
+/// The slots of the receive queue that are kept filled.
+const RECEIVES_MAX: u32 = 64;
+
+/// Answers peers until interrupted, or until the first one is served.
+pub(crate) fn serve(output: Output, own: Own, once: bool, poll: bool) -> Result<()> {
+    let mut machine = Machine::open(own)?;
+    output.say(&format!(
+        "{} serves as function {}",
+        machine.info.own.name, machine.info.own.function
+    ));
+    loop {
+        let mut idle = Idle::new(poll);
+        let (peer, hello) = loop {
+            answer_pings(&mut machine)?;
+            let hello = machine.session.poll_any(Subject::Hello).map_err(broken)?;
+            match hello {
+                Some(it) => break it,
+                None => idle.rest(&machine),
+            }
+        };
+        let name = machine.name_of(peer);
+        let mark = machine.arena.mark();
+        output.say(&format!("{name} connects"));
+        match Visit::begin(&mut machine, peer, hello).and_then(|it| it.serve(&mut machine, poll)) {
+            Ok(requests) => output.say(&format!("{name} is done, {requests} receives completed")),
+            Err(error) => output.say(&format!("{name}: {error:#}")),
+        }
+        machine.session.forget(peer);
+        machine.arena.rewind(mark)?;
+        if once {
+            return Ok(());
+        }
+    }
+}
+
+/// Answers every ping that has come.
+fn answer_pings(machine: &mut Machine) -> Result<()> {
+    while let Some((peer, letter)) = machine.session.poll_any(Subject::Task).map_err(broken)? {
+        // A peer that went away meanwhile needs no answer.
+        let _ = machine
+            .session
+            .device
+            .message(peer, Letter::done(letter.number(), letter.value()).0);
+    }
+    Ok(())
+}
+
+/// Rests longer the longer nothing happens.
+struct Idle {
+    since: Instant,
+    poll: bool,
+}
+
+impl Idle {
+    fn new(poll: bool) -> Self {
+        Self {
+            since: Instant::now(),
+            poll,
+        }
+    }
+
+    fn rest(&mut self, machine: &Machine) {
+        if self.poll || self.since.elapsed() < AWAKE {
+            machine.session.device.platform().relax();
+        } else {
+            sleep(NAP);
+        }
+    }
+
+    fn something_happened(&mut self) {
+        self.since = Instant::now();
+    }
+}
+
+/// One client, from its hello to its farewell.
+struct Visit {
+    connection: Connection<Doorbell>,
+    buffer: Buffer,
+    region: MemoryRegion,
+    receives: u64,
+}
+
+impl Visit {
+    fn begin(machine: &mut Machine, peer: u32, hello: Letter) -> Result<Self> {
+        let len_bytes = hello.len_bytes().clamp(4096, BUFFER_MAX);
+        let (buffer, region) = machine.buffer(len_bytes)?;
+        let (session, arena) = (&mut machine.session, &mut machine.arena);
+        let connection =
+            Connection::answer(session, arena, peer, hello, &region).map_err(broken)?;
+        Ok(Self {
+            connection,
+            buffer,
+            region,
+            receives: 0,
+        })
+    }
+
+    /// Serves until the client says farewell, or another one says hello: then this one is gone.
+    fn serve(mut self, machine: &mut Machine, poll: bool) -> Result<u64> {
+        let peer = self.connection.peer;
+        let mut idle = Idle::new(poll);
+        let mut receive_bytes = None;
+        let result = loop {
+            if let Some(len_bytes) = receive_bytes
+                && self.keep_receiving(len_bytes)?
+            {
+                idle.something_happened();
+            }
+            if let Some(letter) = machine.session.poll(peer, Subject::Task).map_err(broken)? {
+                idle.something_happened();
+                if letter.number() == task::RECEIVE {
+                    receive_bytes = Some(letter.value().clamp(1, self.buffer.len_bytes()) as u32);
+                    self.keep_receiving(receive_bytes.unwrap_or(1))?;
+                }
+                let done = Letter::done(letter.number(), letter.value());
+                machine.session.send(peer, done).map_err(broken)?;
+            }
+            if let Some(letter) = machine
+                .session
+                .poll(peer, Subject::Reached)
+                .map_err(broken)?
+            {
+                idle.something_happened();
+                match letter.number() {
+                    task::BYE => break Ok(self.receives),
+                    number => {
+                        let reached = Letter::reached(number);
+                        machine.session.send(peer, reached).map_err(broken)?;
+                    }
+                }
+            }
+            if !idle.poll && idle.since.elapsed() >= AWAKE {
+                // Only now and then: a client that was killed does not say farewell, and its next
+                // hello is for the loop of all.
+                if machine.session.has(Subject::Hello) {
+                    break Err(anyhow::anyhow!("gone without a farewell"));
+                }
+            }
+            idle.rest(machine);
+        };
+        self.connection
+            .close(&mut machine.session)
+            .map_err(broken)?;
+        let session = &mut machine.session;
+        session.device.deregister(self.region).map_err(broken)?;
+        result
+    }
+
+    /// Takes completions and fills the receive queue again; whether there were any.
+    fn keep_receiving(&mut self, len_bytes: u32) -> Result<bool> {
+        let mut any = false;
+        while let Some(completion) = self.connection.poll().map_err(broken)? {
+            unimux_exchange::failure::succeeded(completion).map_err(broken)?;
+            self.receives += 1;
+            any = true;
+        }
+        let receive = RecvWr::new(self.region.segment(0, len_bytes));
+        let qp = &mut self.connection.qp;
+        for _ in 0..qp.recv_room().min(RECEIVES_MAX) {
+            qp.post_recv(&receive).map_err(broken)?;
+        }
+        Ok(any)
+    }
+}
