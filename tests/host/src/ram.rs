@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use unimux_abi::doorbell;
-use unimux_driver::DmaBlock;
+use unimux_driver::{DmaBlock, Error, Memory};
 use unimux_firmware::{FunctionConfig, Quota};
 use unimux_memory::{Ipa, Pa, Windows};
 
@@ -159,6 +159,12 @@ impl Ram {
             value[(at % 8) as usize] = *byte;
             word.store(u64::from_le_bytes(value), Ordering::Release);
         }
+    }
+}
+
+impl Memory for Ram {
+    fn take_block(&mut self, len_bytes: u64) -> Result<DmaBlock, Error> {
+        Ok(self.take(len_bytes.next_multiple_of(PAGE)))
     }
 }
 

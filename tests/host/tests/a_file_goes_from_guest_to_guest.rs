@@ -1,0 +1,145 @@
+//! The job that guests do on every platform, done by two threads: what arrives is what was sent.
+
+use unimux_driver::{Access, Device, MemoryRegion};
+use unimux_engine::cpu::CpuEngine;
+use unimux_exchange::connection::register;
+use unimux_exchange::digest::Digest;
+use unimux_exchange::job::{self, File, Job, Landing, Outcome};
+use unimux_exchange::latency::Latencies;
+use unimux_exchange::letter::Subject;
+use unimux_exchange::{Buffer, Connection, Session};
+use unimux_firmware::{Firmware, Quota};
+use unimux_host_tests::{FirmwareThread, Guest, Ram, Threaded, new_guest, pattern};
+
+/// Not a multiple of anything, and more than two requests.
+const FILE_BYTES: usize = (2 << 20) + 12_345;
+const OPERATIONS: usize = 200;
+
+struct Party {
+    session: Session<Threaded>,
+    ram: Ram,
+    arena: Buffer,
+    arena_region: MemoryRegion,
+}
+
+impl Party {
+    fn new(guest: &Guest) -> Self {
+        let page = guest.ram.take(4096);
+        let device = Device::attach(Threaded::new(guest.doorbell), page).unwrap();
+        let mut session = Session::of_device(device).unwrap();
+        let mut ram = guest.ram.clone();
+        let arena = Buffer::take(&mut ram, 4096).unwrap();
+        let arena_region = register(&mut session, arena).unwrap();
+        Self {
+            session,
+            ram,
+            arena,
+            arena_region,
+        }
+    }
+
+    fn job<'a>(
+        &'a mut self,
+        connection: &'a mut Connection<Threaded>,
+        latencies: &'a mut Latencies,
+    ) -> Job<'a, Threaded> {
+        Job {
+            session: &mut self.session,
+            connection,
+            arena: self.arena,
+            arena_region: &self.arena_region,
+            latencies,
+        }
+    }
+}
+
+fn latencies() -> Latencies {
+    Latencies::new(vec![[0; 4]; OPERATIONS].leak())
+}
+
+fn write(mut it: Party, to: u32, bytes: &[u8]) -> Outcome {
+    let buffer = Buffer::take(&mut it.ram, bytes.len()).unwrap();
+    buffer.write(0, bytes);
+    let (ipa, len) = (buffer.address(), buffer.len_bytes());
+    let (pd, device) = (it.session.pd, &mut it.session.device);
+    let region = device
+        .register_range(pd, ipa, len, ipa, Access::empty())
+        .unwrap();
+    let back = Buffer::take(&mut it.ram, bytes.len()).unwrap();
+    let back_region = register(&mut it.session, back).unwrap();
+    let mut connection =
+        Connection::open(&mut it.session, &mut it.ram, to, &it.arena_region).unwrap();
+    let file = File {
+        source: bytes,
+        len_bytes: bytes.len(),
+        region: &region,
+        back: Some((back, &back_region)),
+    };
+    let mut latencies = latencies();
+    let job = it.job(&mut connection, &mut latencies);
+    let outcome = job::send(job, &file, OPERATIONS, |_| {}).unwrap();
+    job::told(&mut it.session, &connection).unwrap();
+    outcome
+}
+
+/// `from` is known to a guest whose scenario names it; a server takes whoever says hello.
+fn read(mut it: Party, from: Option<u32>) -> Outcome {
+    let (session, ram) = (&mut it.session, &mut it.ram);
+    let mut connection = match from {
+        Some(peer) => Connection::open(session, ram, peer, &it.arena_region).unwrap(),
+        None => {
+            let (peer, hello) = loop {
+                match session.poll_any(Subject::Hello).unwrap() {
+                    Some(it) => break it,
+                    None => std::thread::yield_now(),
+                }
+            };
+            Connection::answer(session, ram, peer, hello, &it.arena_region).unwrap()
+        }
+    };
+    let announced = job::expect_file(session, &connection).unwrap();
+    assert_eq!(announced.operations, OPERATIONS as u64);
+    let file_bytes = announced.file_bytes as usize;
+    let buffer = Buffer::take(ram, file_bytes).unwrap();
+    let region = register(session, buffer).unwrap();
+    let landing = Landing {
+        buffer,
+        region: &region,
+        file_bytes,
+    };
+    let mut latencies = latencies();
+    let job = it.job(&mut connection, &mut latencies);
+    job::receive(job, &landing, OPERATIONS, |_| {}).unwrap()
+}
+
+fn exchange(reader_knows_writer: bool) {
+    let mut firmware = Firmware::new(CpuEngine::new(), [3; 32]);
+    let guests: [Guest; 2] = std::array::from_fn(|_| {
+        let (guest, config) = new_guest(8 << 20, Quota::default());
+        firmware.add_function(config).unwrap();
+        guest
+    });
+    let core = FirmwareThread::start(firmware, &guests);
+    let [writer, reader] = guests.map(|guest| Party::new(&guest));
+    let bytes = pattern(7, FILE_BYTES);
+    let (sent, received) = std::thread::scope(|scope| {
+        let sent = scope.spawn(|| write(writer, 1, &bytes));
+        let received = scope.spawn(|| read(reader, reader_knows_writer.then_some(0)));
+        (sent.join().unwrap(), received.join().unwrap())
+    });
+    let _: Firmware<CpuEngine> = core.stop();
+    assert_eq!(sent.digest, Digest::of_bytes(&bytes));
+    assert_eq!(received.digest, sent.digest);
+    assert_eq!(received.file_bytes, FILE_BYTES);
+    assert_eq!(sent.rows.len(), 5, "there, back, and three kinds of small");
+}
+
+#[test]
+fn between_guests_that_know_each_other() {
+    exchange(true);
+}
+
+#[test]
+fn to_a_guest_that_waits_for_anybody() {
+    exchange(false);
+}
