@@ -2,9 +2,8 @@
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
 
-use unimux_abi::doorbell::{CONTROL, RING};
+use rustix::time::{ClockId, clock_gettime};
 use unimux_driver::Platform;
 
 use crate::barrier;
@@ -16,7 +15,6 @@ const TURNS: u32 = 4096;
 #[derive(Clone, Debug)]
 pub struct Doorbell {
     page: &'static [AtomicU64],
-    began: Instant,
     turns: Cell<u32>,
 }
 
@@ -30,31 +28,24 @@ impl Doorbell {
     pub fn new(page: &'static [AtomicU64]) -> Self {
         Self {
             page: &page[..unimux_abi::doorbell::PAGE_BYTES as usize / 8],
-            began: Instant::now(),
             turns: Cell::new(0),
         }
-    }
-
-    #[inline]
-    fn store(&self, offset_bytes: u64, value: u64) {
-        barrier::memory_before_device();
-        self.page[offset_bytes as usize / 8].store(value, Ordering::Relaxed);
-        barrier::wake_engine();
     }
 }
 
 impl Platform for Doorbell {
     #[inline]
-    fn ring(&self, value: u64) {
-        self.store(RING, value);
+    fn store_to_doorbell(&self, offset_bytes: u64, value: u64) {
+        barrier::memory_before_device();
+        self.page[offset_bytes as usize / 8].store(value, Ordering::Relaxed);
+        barrier::wake_engine();
     }
 
-    fn set_control(&self, ipa: u64) {
-        self.store(CONTROL, ipa);
-    }
-
+    /// Of the machine, not of the program: rings count from it, and a program's must not begin
+    /// with those of the one before it.
     fn now_ns(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX)
+        let now = clock_gettime(ClockId::Monotonic);
+        now.tv_sec.cast_unsigned() * 1_000_000_000 + now.tv_nsec.cast_unsigned()
     }
 
     #[inline]

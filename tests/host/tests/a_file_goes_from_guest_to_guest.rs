@@ -25,11 +25,12 @@ struct Party {
 impl Party {
     fn new(guest: &Guest) -> Self {
         let page = guest.ram.take(4096);
-        let device = Device::attach(Threaded::new(guest.doorbell), page).unwrap();
-        let mut session = Session::of_device(device).unwrap();
+        let device =
+            Device::attach(Threaded::new(guest.doorbell), page).expect("the firmware agrees");
+        let mut session = Session::of_device(device).expect("the firmware agrees");
         let mut ram = guest.ram.clone();
-        let arena = Buffer::take(&mut ram, 4096).unwrap();
-        let arena_region = register(&mut session, arena).unwrap();
+        let arena = Buffer::take(&mut ram, 4096).expect("room");
+        let arena_region = register(&mut session, arena).expect("the firmware agrees");
         Self {
             session,
             ram,
@@ -58,17 +59,17 @@ fn latencies() -> Latencies {
 }
 
 fn write(mut it: Party, to: u32, bytes: &[u8]) -> Outcome {
-    let buffer = Buffer::take(&mut it.ram, bytes.len()).unwrap();
+    let buffer = Buffer::take(&mut it.ram, bytes.len()).expect("room");
     buffer.write(0, bytes);
     let (ipa, len) = (buffer.address(), buffer.len_bytes());
     let (pd, device) = (it.session.pd, &mut it.session.device);
     let region = device
         .register_range(pd, ipa, len, ipa, Access::empty())
-        .unwrap();
-    let back = Buffer::take(&mut it.ram, bytes.len()).unwrap();
-    let back_region = register(&mut it.session, back).unwrap();
-    let mut connection =
-        Connection::open(&mut it.session, &mut it.ram, to, &it.arena_region).unwrap();
+        .expect("the firmware agrees");
+    let back = Buffer::take(&mut it.ram, bytes.len()).expect("room");
+    let back_region = register(&mut it.session, back).expect("the firmware agrees");
+    let mut connection = Connection::open(&mut it.session, &mut it.ram, to, &it.arena_region)
+        .expect("the firmware agrees");
     let file = File {
         source: bytes,
         len_bytes: bytes.len(),
@@ -77,8 +78,8 @@ fn write(mut it: Party, to: u32, bytes: &[u8]) -> Outcome {
     };
     let mut latencies = latencies();
     let job = it.job(&mut connection, &mut latencies);
-    let outcome = job::send(job, &file, OPERATIONS, |_| {}).unwrap();
-    job::told(&mut it.session, &connection).unwrap();
+    let outcome = job::send(job, &file, OPERATIONS, |_| {}).expect("the firmware agrees");
+    job::told(&mut it.session, &connection).expect("the firmware agrees");
     outcome
 }
 
@@ -86,22 +87,28 @@ fn write(mut it: Party, to: u32, bytes: &[u8]) -> Outcome {
 fn read(mut it: Party, from: Option<u32>) -> Outcome {
     let (session, ram) = (&mut it.session, &mut it.ram);
     let mut connection = match from {
-        Some(peer) => Connection::open(session, ram, peer, &it.arena_region).unwrap(),
+        Some(peer) => {
+            Connection::open(session, ram, peer, &it.arena_region).expect("the firmware agrees")
+        }
         None => {
             let (peer, hello) = loop {
-                match session.poll_any(Subject::Hello).unwrap() {
+                match session
+                    .poll_any(Subject::Hello)
+                    .expect("the firmware agrees")
+                {
                     Some(it) => break it,
                     None => std::thread::yield_now(),
                 }
             };
-            Connection::answer(session, ram, peer, hello, &it.arena_region).unwrap()
+            Connection::answer(session, ram, peer, hello, &it.arena_region)
+                .expect("the firmware agrees")
         }
     };
-    let announced = job::expect_file(session, &connection).unwrap();
+    let announced = job::expect_file(session, &connection).expect("the firmware agrees");
     assert_eq!(announced.operations, OPERATIONS as u64);
     let file_bytes = announced.file_bytes as usize;
-    let buffer = Buffer::take(ram, file_bytes).unwrap();
-    let region = register(session, buffer).unwrap();
+    let buffer = Buffer::take(ram, file_bytes).expect("room");
+    let region = register(session, buffer).expect("the firmware agrees");
     let landing = Landing {
         buffer,
         region: &region,
@@ -109,14 +116,14 @@ fn read(mut it: Party, from: Option<u32>) -> Outcome {
     };
     let mut latencies = latencies();
     let job = it.job(&mut connection, &mut latencies);
-    job::receive(job, &landing, OPERATIONS, |_| {}).unwrap()
+    job::receive(job, &landing, OPERATIONS, |_| {}).expect("the firmware agrees")
 }
 
 fn exchange(reader_knows_writer: bool) {
     let mut firmware = Firmware::new(CpuEngine::new(), [3; 32]);
     let guests: [Guest; 2] = std::array::from_fn(|_| {
         let (guest, config) = new_guest(8 << 20, Quota::default());
-        firmware.add_function(config).unwrap();
+        firmware.add_function(config).expect("the firmware agrees");
         guest
     });
     let core = FirmwareThread::start(firmware, &guests);
@@ -125,7 +132,10 @@ fn exchange(reader_knows_writer: bool) {
     let (sent, received) = std::thread::scope(|scope| {
         let sent = scope.spawn(|| write(writer, 1, &bytes));
         let received = scope.spawn(|| read(reader, reader_knows_writer.then_some(0)));
-        (sent.join().unwrap(), received.join().unwrap())
+        (
+            sent.join().expect("no panic"),
+            received.join().expect("no panic"),
+        )
     });
     let _: Firmware<CpuEngine> = core.stop();
     assert_eq!(sent.digest, Digest::of_bytes(&bytes));
