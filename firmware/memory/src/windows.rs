@@ -9,6 +9,7 @@
 )]
 
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU16, Ordering};
 
 use thiserror::Error;
 
@@ -16,6 +17,11 @@ use crate::{Ipa, Pa, Span};
 
 /// How many windows one function can have, if nobody says otherwise.
 pub const USUAL_WINDOWS: usize = 16;
+
+/// Places to remember where a window was found, and how much memory shares one: 2 MiB, the frames
+/// of a virtual machine on huge pages.
+const HINTS: usize = 8;
+const HINT_SHIFT: u32 = 21;
 
 /// Why a window was not granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -56,6 +62,24 @@ impl Window {
         self.ipa.get() + (self.memory.len_bytes() - 1)
     }
 
+    const fn covers(&self, ipa: Ipa) -> bool {
+        self.ipa.get() <= ipa.get() && ipa.get() <= self.last()
+    }
+
+    /// The `len_bytes` bytes at `ipa`, if it covers all of them.
+    fn all(&self, ipa: Ipa, len_bytes: u64) -> Option<Span> {
+        self.memory.part(ipa.offset_from(self.ipa)?, len_bytes)
+    }
+
+    /// As many of them as it covers: at least one.
+    #[inline]
+    fn some(&self, ipa: Ipa, len_bytes: u64) -> Option<Span> {
+        let offset = ipa.offset_from(self.ipa)?;
+        let left = self.memory.len_bytes().checked_sub(offset)?;
+        let some = self.memory.part(offset, len_bytes.min(left))?;
+        (!some.is_empty()).then_some(some)
+    }
+
     /// Whether `next` goes on where this one ends, in both kinds of addresses.
     fn goes_on_in(&self, next: &Self) -> bool {
         let len_bytes = self.memory.len_bytes();
@@ -82,6 +106,8 @@ pub struct Windows {
     /// In the order of their IPAs.
     sorted: Vec<Window>,
     capacity: usize,
+    /// Where windows were found last, by the address asked for. A wrong one costs a search.
+    hints: [AtomicU16; HINTS],
 }
 
 impl Default for Windows {
@@ -111,6 +137,7 @@ impl Windows {
         Self {
             sorted: Vec::with_capacity(capacity),
             capacity,
+            hints: [const { AtomicU16::new(0) }; HINTS],
         }
     }
 
@@ -185,9 +212,13 @@ impl Windows {
     ///
     /// [`OutOfReach`] if no single window covers the range.
     pub fn translate(&self, ipa: Ipa, len_bytes: u64) -> Result<Span, OutOfReach> {
-        self.nearest(ipa)
-            .and_then(|window| window.memory.part(ipa.offset_from(window.ipa)?, len_bytes))
-            .ok_or(OutOfReach { ipa, len_bytes })
+        match self.guess(ipa) {
+            Some(window) => window.all(ipa, len_bytes),
+            None => self
+                .search(ipa)
+                .and_then(|window| window.all(ipa, len_bytes)),
+        }
+        .ok_or(OutOfReach { ipa, len_bytes })
     }
 
     /// As much of the `len_bytes` bytes at `ipa` as lies in one window: at least one byte.
@@ -196,14 +227,12 @@ impl Windows {
     ///
     /// [`OutOfReach`] if no window covers the first byte, or there is none.
     pub fn translate_some(&self, ipa: Ipa, len_bytes: u64) -> Result<Span, OutOfReach> {
-        self.nearest(ipa)
-            .and_then(|window| {
-                let offset = ipa.offset_from(window.ipa)?;
-                let left = window.memory.len_bytes().checked_sub(offset)?;
-                let some = window.memory.part(offset, len_bytes.min(left))?;
-                (!some.is_empty()).then_some(some)
-            })
-            .ok_or(OutOfReach { ipa, len_bytes })
+        match self.guess(ipa) {
+            Some(window) => window
+                .some(ipa, len_bytes)
+                .ok_or(OutOfReach { ipa, len_bytes }),
+            None => self.search_some(ipa, len_bytes),
+        }
     }
 
     /// Takes all windows away.
@@ -226,13 +255,35 @@ impl Windows {
             .sum()
     }
 
-    /// The window that covers `ipa`, if any does.
-    fn nearest(&self, ipa: Ipa) -> Option<&Window> {
-        // A guest's RAM is one window, mostly: there is nothing to search then.
+    /// The only window, or the one that was found for such an address last, if it covers `ipa`.
+    #[inline]
+    fn guess(&self, ipa: Ipa) -> Option<&Window> {
+        // A guest's RAM is one window, mostly: there is nothing to look for then.
         if let [only] = &*self.sorted {
             return Some(only);
         }
-        self.sorted.get(self.above(ipa).checked_sub(1)?)
+        let hint = self.hint(ipa).load(Ordering::Relaxed);
+        let window = self.sorted.get(usize::from(hint))?;
+        window.covers(ipa).then_some(window)
+    }
+
+    const fn hint(&self, ipa: Ipa) -> &AtomicU16 {
+        &self.hints[(ipa.get() >> HINT_SHIFT) as usize % HINTS]
+    }
+
+    /// The window that covers `ipa`, if any does, among many.
+    fn search(&self, ipa: Ipa) -> Option<&Window> {
+        let place = self.above(ipa).checked_sub(1)?;
+        self.hint(ipa).store(place as u16, Ordering::Relaxed);
+        self.sorted.get(place)
+    }
+
+    /// [`translate_some`](Self::translate_some) where nothing is remembered.
+    #[inline(never)]
+    fn search_some(&self, ipa: Ipa, len_bytes: u64) -> Result<Span, OutOfReach> {
+        self.search(ipa)
+            .and_then(|window| window.some(ipa, len_bytes))
+            .ok_or(OutOfReach { ipa, len_bytes })
     }
 
     /// How many windows begin at `ipa` or below.
