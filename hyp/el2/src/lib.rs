@@ -20,6 +20,7 @@ pub mod layout;
 pub mod lists;
 pub mod lock;
 pub mod power;
+pub mod slots;
 pub mod stage1;
 pub mod stage2;
 pub mod time;

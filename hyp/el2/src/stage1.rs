@@ -15,7 +15,10 @@ use aarch64_paging::{
     paging::{Constraints, El2, MemoryRegion},
 };
 
-use crate::layout;
+use crate::{
+    layout,
+    slots::{self, Slots},
+};
 
 /// What a range is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +91,26 @@ impl Stage1 {
             purpose.attributes(),
             Constraints::empty(),
         )
+    }
+
+    /// Adds slots for pages of a host's.
+    ///
+    /// # Errors
+    /// If a table cannot be made.
+    pub fn slots(&mut self) -> Result<Slots, MapError> {
+        // Any page will do: the descriptors are emptied at once.
+        let region = MemoryRegion::new(slots::BASE, slots::BASE + (slots::SLOTS << 12));
+        let attributes = Use::Device.attributes();
+        let anywhere = PhysicalAddress(0);
+        self.mapping.map_range(
+            &region,
+            anywhere,
+            attributes,
+            Constraints::NO_BLOCK_MAPPINGS,
+        )?;
+        // SAFETY: 1. The tables are the heap's, and never freed: `take_over` forgets the mapping. 2.
+        // `self` is not taken over yet; `map` is for other ranges.
+        Ok(unsafe { Slots::below(self.mapping.root_address().0 as u64) })
     }
 
     /// Runs this core on the map from now on, and gives the root for the other cores.

@@ -59,7 +59,7 @@ extern "C" fn image_main(tree: u64) -> ! {
     let scenario = unimux_scenario::read(&tree).unwrap_or_else(|error| refuse(error));
     let machine = with_what_is_taken(&tree).unwrap_or_else(|error| refuse(error));
     let layout = unimux_scenario::check(&scenario, &machine).unwrap_or_else(|error| refuse(error));
-    memory::map(&tree, &scenario, &layout);
+    let slots = memory::map(&tree, &scenario, &layout);
     if scenario.host.is_some() {
         console::leave_uart(&tree);
     }
@@ -76,7 +76,10 @@ extern "C" fn image_main(tree: u64) -> ! {
     *INTERRUPTS.lock() = Some(interrupts);
 
     let made = guest::make::all(&scenario, &layout, &affinities);
-    let engine = engine::make(&scenario, &made, seeds.keys);
+    let mut engine = engine::make(&scenario, &made, seeds.keys);
+    if let (Some(its), Some(place), Some(slots)) = (&scenario.host, &layout.host, slots) {
+        engine.add_host(its, place, slots);
+    }
     defmt::info!(
         "{=usize} guests, {=usize} functions of up to {=usize} bytes, {=usize} KiB of heap in use",
         made.len(),

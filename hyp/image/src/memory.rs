@@ -6,6 +6,7 @@ use dtoolkit::fdt::Fdt;
 use unimux_board::Board;
 use unimux_el2::{
     cache, layout,
+    slots::Slots,
     stage1::{Stage1, Use},
 };
 use unimux_memory::{Ipa, Pa, Span, Windows};
@@ -18,8 +19,9 @@ fn addresses(range: PaRange) -> core::ops::Range<usize> {
     range.base() as usize..range.end() as usize
 }
 
-/// Makes the map of everything Unimux needs, and runs on it from here on.
-pub(crate) fn map(tree: &Fdt<'_>, scenario: &Scenario, places: &Layout) {
+/// Makes the map of everything Unimux needs, and runs on it from here on. With a host, gives the
+/// slots for its pages.
+pub(crate) fn map(tree: &Fdt<'_>, scenario: &Scenario, places: &Layout) -> Option<Slots> {
     let mut stage1 = holds(Stage1::of_image(), "the heap has room for tables");
     let mut add = |range, purpose| holds(stage1.map(range, purpose), "ranges were checked");
     for device in ThisBoard::DEVICES {
@@ -44,6 +46,8 @@ pub(crate) fn map(tree: &Fdt<'_>, scenario: &Scenario, places: &Layout) {
         }
         add(addresses(place.physical), Use::Device);
     }
+    let has_host = places.host.is_some();
+    let slots = has_host.then(|| holds(stage1.slots(), "the heap has room for tables"));
     // A line of a doorbell page that is in a cache now must not come back later.
     cache::clean_and_invalidate(layout::doorbells());
     // SAFETY: it has the image, its stacks, the devices, the tree and the modules.
@@ -52,6 +56,7 @@ pub(crate) fn map(tree: &Fdt<'_>, scenario: &Scenario, places: &Layout) {
     let memory = core::ptr::with_exposed_provenance_mut::<u8>(doorbells.start);
     // SAFETY: the linker keeps these pages for doorbells, and no guest is there yet.
     unsafe { memory.write_bytes(0, doorbells.len()) };
+    slots
 }
 
 /// The bytes of a module.
@@ -78,18 +83,31 @@ pub(crate) fn ram_windows(ram: PaRange) -> Windows {
     windows
 }
 
-/// Room in the host's RAM for its device tree.
-pub(crate) fn host_tree(room: PaRange) -> Span {
-    let mut windows = Windows::new();
-    let (ipa, pa) = (Ipa::new(room.base()), Pa::new(room.base()));
-    // SAFETY: 1. `map` has mapped it, for good. 2. It was free memory. 3. It is the host's, which
-    // does not run yet.
-    let granted = unsafe { windows.grant(ipa, pa, room.len_bytes()) };
+/// A range of what the host has been given: its RAM or the region of the physical function.
+pub(crate) fn of_host(range: PaRange) -> Span {
+    let mut windows = Windows::with_capacity(1);
+    let (ipa, pa) = (Ipa::new(range.base()), Pa::new(range.base()));
+    // SAFETY: 1. `map` has mapped it, for good. 2. It was free memory, and nothing of Unimux is
+    // ever put there. 3. It is the host's.
+    let granted = unsafe { windows.grant(ipa, pa, range.len_bytes()) };
     holds(granted, "one range that was checked");
     holds(
-        windows.translate(ipa, room.len_bytes()),
+        windows.translate(ipa, range.len_bytes()),
         "it was granted just now",
     )
+}
+
+/// All slots. A part of it is memory only while its slot is mapped.
+pub(crate) fn of_slots(slots: &Slots) -> Span {
+    let addresses = slots.addresses();
+    let base = addresses.start as u64;
+    let mut windows = Windows::with_capacity(1);
+    // SAFETY: 1. The firmware is given a slot's span when it is mapped, and lets go of it before it
+    // says so. 2. and 3. What is mapped there is the host's.
+    let granted = unsafe { windows.grant(Ipa::new(base), Pa::new(base), addresses.len() as u64) };
+    holds(granted, "one range");
+    let all = windows.translate(Ipa::new(base), addresses.len() as u64);
+    holds(all, "it was granted just now")
 }
 
 /// The doorbell page of function `index`, as a window at the address that guests see it at.

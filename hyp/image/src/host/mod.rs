@@ -1,5 +1,6 @@
 //! The kvm-host: readies what its kernel starts with.
 
+pub(crate) mod ram;
 pub(crate) mod tree;
 
 use unimux_el2::{hand_over::HandOver, lock::Lock};
@@ -16,7 +17,7 @@ pub(crate) static HANDED_OVER: Lock<Option<HandOver>> = Lock::new(None);
 /// # Panics
 /// If the tree does not fit: it is a few kilobytes.
 pub(crate) fn ready(host: &Host, place: &HostLayout, kernel_bytes: u64, tree: &[u8]) {
-    let room = memory::host_tree(place.tree);
+    let room = memory::of_host(place.tree);
     let written = room.write_bytes(tree);
     assert!(written.is_some(), "there is room for a tree");
     let kernel = host.kernel.pa as usize;

@@ -4,15 +4,16 @@
 //! memory (requests) and through atomics (lifecycle, baselines), which it looks at when one flag
 //! says so. It ends the run when the last guest has ended.
 
+use alloc::boxed::Box;
 use core::sync::atomic::Ordering;
 
 use unimux_board::Board;
-use unimux_el2::{lock::Lock, time};
+use unimux_el2::{lock::Lock, slots::Slots, time};
 use unimux_engine_core::EngineCore;
-use unimux_firmware::{FunctionConfig, FunctionId, Progress, Quota};
+use unimux_firmware::{FunctionConfig, FunctionId, PhysicalConfig, Progress, Quota};
 use unimux_memory::{Ipa, Windows};
 use unimux_paravirt::{ExitReason, map};
-use unimux_scenario::Scenario;
+use unimux_scenario::{Host, HostLayout, Scenario};
 
 use crate::{
     baseline,
@@ -22,6 +23,7 @@ use crate::{
         lifecycle::{ENGINE_WANTED, FunctionState},
     },
     heap,
+    host::ram::HostMemory,
     invariant::holds,
     memory,
 };
@@ -196,8 +198,54 @@ pub(crate) fn make(scenario: &Scenario, guests: &[Guest], seed: [u8; 32]) -> Eng
         firmware,
         functions,
         function_count,
-        has_host: scenario.host.is_some(),
+        has_host: false,
         function_bytes,
+    }
+}
+
+/// The most that one tenant's function may have. Memory for it is taken for every tenant.
+const TENANT_QUOTA: Quota = Quota {
+    pds: 16,
+    cqs: 64,
+    qps: unimux_firmware::MAX_QPS,
+    mrs: 256,
+    pages: 16384,
+};
+
+/// Windows of one tenant's function: 2 GiB of scattered pages of 2 MiB.
+const TENANT_WINDOWS: usize = 1024;
+
+impl Engine {
+    /// Adds the physical function, and functions for tenants, after the guests' and the idle ones.
+    ///
+    /// # Panics
+    /// If the firmware refuses them: the scenario was checked.
+    pub(crate) fn add_host(&mut self, host: &Host, place: &HostLayout, slots: Slots) {
+        let region = memory::of_host(place.physical);
+        for page in 0..region.len_bytes() / 4096 {
+            holds(
+                region.write(page * 4096, &[0; 512]).ok_or(()),
+                "a page of it",
+            );
+        }
+        let added = self.firmware.add_physical_function(
+            PhysicalConfig {
+                region,
+                tenants: host.functions as u16,
+                quota: TENANT_QUOTA,
+                windows: TENANT_WINDOWS,
+            },
+            Box::new(HostMemory::new(place, slots)),
+        );
+        let added = holds(added, "the scenario was checked");
+        defmt::info!(
+            "function {=u16} is the physical one, at {=u64:#x}; {=u32} for tenants follow",
+            added.get(),
+            place.physical.base(),
+            host.functions
+        );
+        self.function_count += 1 + host.functions as usize;
+        self.has_host = true;
     }
 }
 
