@@ -1,7 +1,7 @@
 //! Step 5: is it allowed? Keys, bounds and rights are checked, and names become ranges.
 //!
 //! Nothing is moved here. What is admitted holds ranges of memory regions, which are looked up
-//! again for every block: admission is not a licence for ever.
+//! again when anything was revoked meanwhile: admission is not a licence for ever.
 //!
 //! The order is that of the IBTA's responder (9.7.4): first what is wrong with the request itself,
 //! then whether the peer is there, then what the request wants of the peer; a receive is taken
@@ -13,8 +13,9 @@ use unimux_abi::counters::Counter;
 use unimux_abi::limits::MAX_MESSAGE_BYTES;
 use unimux_abi::work::{Entry, Flags, MAX_INLINE_BYTES, MAX_SEGMENTS, Opcode};
 use unimux_engine::Engine;
+use unimux_memory::Span;
 
-use crate::object::{Function, Peer, Pieces, QueuePair, Range, Receive, Source};
+use crate::object::{Function, Peer, Pieces, QueuePair, Range, Receive, Region, Source};
 use crate::{Firmware, Platform};
 
 /// Why a request was not admitted.
@@ -75,9 +76,9 @@ impl<E: Engine> Firmware<E> {
         qp: u16,
         platform: &mut impl Platform,
     ) -> Result<(), Refusal> {
-        let function = &mut self.functions[index];
+        let function = &self.functions[index];
         let queue_pair = function.qps.get(qp).ok_or(Refusal::NotConnected)?;
-        let (entry, pd) = (queue_pair.entry, queue_pair.pd);
+        let (entry, pd) = (&queue_pair.entry, queue_pair.pd);
         let peer = queue_pair.peer.ok_or(Refusal::NotConnected)?;
         let own = Peer {
             function: index as u16,
@@ -87,7 +88,7 @@ impl<E: Engine> Firmware<E> {
         let Shape {
             opcode,
             inline_bytes,
-        } = shape(&entry).map_err(|detail| Refusal::Reject(Status::LocalQpOperation, detail))?;
+        } = shape(entry).map_err(|detail| Refusal::Reject(Status::LocalQpOperation, detail))?;
 
         let request = &mut self.requests[index][usize::from(qp)];
         request.id = entry.id();
@@ -95,8 +96,10 @@ impl<E: Engine> Firmware<E> {
         request.opcode = opcode;
         request.submitted_bytes = 0;
         request.in_flight = 0;
+        request.revocations = self.revocations;
         request.receive = None;
         request.failure = None;
+        request.from.clear();
         request.destination.clear();
 
         let into_memory = opcode == Opcode::Read || opcode.is_atomic();
@@ -105,53 +108,28 @@ impl<E: Engine> Firmware<E> {
             u64::from(inline_bytes)
         } else if into_memory {
             let wanted = Access::LOCAL_WRITE;
-            own_ranges(
-                function,
-                own.function,
-                pd,
-                wanted,
-                &entry,
-                &mut request.destination,
-            )
-            .map_err(refuse_own)?
+            let to = &mut request.destination;
+            own_ranges(function, own.function, pd, wanted, entry, to).map_err(refuse_own)?
         } else {
-            let mut source = Pieces::new();
-            let total_bytes = own_ranges(
-                function,
-                own.function,
-                pd,
-                Access::empty(),
-                &entry,
-                &mut source,
-            )
-            .map_err(refuse_own)?;
-            request.source = Source::Memory(source);
-            total_bytes
+            request.source = Source::Memory;
+            let (wanted, from) = (Access::empty(), &mut request.from);
+            own_ranges(function, own.function, pd, wanted, entry, from).map_err(refuse_own)?
         };
         request.total_bytes = total_bytes as u32;
         if opcode.is_atomic() && total_bytes != ATOMIC_BYTES {
             return Err(Refusal::Reject(Status::LocalLength, Detail::Length));
         }
 
-        let responder = &mut self.functions[usize::from(peer.function)];
-        let (peer_pd, granted) = answering(responder, peer, own).ok_or(Refusal::NotConnected)?;
-        let remote = remote_range(
-            responder,
-            peer,
-            peer_pd,
-            granted,
-            opcode,
-            &entry,
-            total_bytes,
-        )?;
+        let responder = &self.functions[usize::from(peer.function)];
+        let answering = answering(responder, peer, own).ok_or(Refusal::NotConnected)?;
+        let remote = remote_range(responder, peer, answering, opcode, entry, total_bytes)?;
         match (opcode, remote) {
             (Opcode::Write | Opcode::WriteImm, Some(remote)) => request.destination.push(remote),
             (Opcode::Read, remote) => {
-                let mut source = Pieces::new();
+                request.source = Source::Memory;
                 if let Some(remote) = remote {
-                    source.push(remote);
+                    request.from.push(remote);
                 }
-                request.source = Source::Memory(source);
             }
             (Opcode::CompareSwap | Opcode::FetchAdd, Some(remote)) => {
                 let (operand, compare) = (entry.operand(), entry.compare());
@@ -164,6 +142,7 @@ impl<E: Engine> Firmware<E> {
             _ => {}
         }
         if opcode.consumes_receive() {
+            let peer_pd = answering.pd;
             self.take_receive(index, qp, peer, peer_pd, platform)?;
         }
         Ok(())
@@ -203,7 +182,12 @@ impl<E: Engine> Firmware<E> {
             match own_ranges(responder, peer.function, pd, wanted, &entry, to) {
                 Ok(room) if room >= u64::from(request.total_bytes) => None,
                 Ok(_) => Some((Status::LocalLength, Detail::ReceiveLength)),
-                Err(_) => Some((Status::LocalProtection, Detail::ReceiveProtection)),
+                Err(detail) => {
+                    if detail == Detail::Key {
+                        responder.count(Counter::KeyMisses, 1);
+                    }
+                    Some((Status::LocalProtection, Detail::ReceiveProtection))
+                }
             }
         };
         let Some((status, detail)) = wrong else {
@@ -230,7 +214,7 @@ fn refuse_own(detail: Detail) -> Refusal {
 /// Finds the ranges that an entry's segments name, all of `function`'s own memory; returns their
 /// length together. The number of segments was checked.
 fn own_ranges(
-    function: &mut Function,
+    function: &Function,
     number: u16,
     pd: u16,
     wanted: Access,
@@ -245,38 +229,45 @@ fn own_ranges(
         if total_bytes > MAX_MESSAGE_BYTES {
             return Err(Detail::Length);
         }
-        let Some(region) = function.regions.by_lkey(segment.lkey) else {
-            function.count(Counter::KeyMisses, 1);
-            return Err(Detail::Key);
-        };
+        let region = function.regions.by_lkey(segment.lkey).ok_or(Detail::Key)?;
+        let offset = region.admit(pd, wanted, segment.address, len_bytes)?;
         pieces.push(Range {
             function: number,
             key: region.lkey,
             serial: region.serial,
-            offset: region.admit(pd, wanted, segment.address, len_bytes)?,
+            offset,
             len_bytes: segment.len_bytes,
+            here: place_in(function, region, offset, segment.len_bytes),
         });
     }
     Ok(total_bytes)
 }
 
-/// The protection domain and rights of the queue pair `peer` of `responder`, if it is there,
-/// serves requests, and is connected to `own`.
-fn answering(responder: &Function, peer: Peer, own: Peer) -> Option<(u16, Access)> {
+/// The queue pair `peer` of `responder`, if it is there, serves requests, and is connected to
+/// `own`.
+fn answering(responder: &Function, peer: Peer, own: Peer) -> Option<&QueuePair> {
     let queue_pair = responder.qps.get(peer.qp)?;
     let answers =
         responder.is_attached() && queue_pair.number == peer.number && queue_pair.answers(own);
-    answers.then_some((queue_pair.pd, queue_pair.access))
+    answers.then_some(queue_pair)
+}
+
+/// Where the range is, as much as is in one piece; nothing if there is no memory behind it.
+#[inline]
+fn place_in(function: &Function, region: &Region, offset: u64, len_bytes: u32) -> Span {
+    region
+        .piece(offset, len_bytes.into(), &function.pages, &function.windows)
+        .unwrap_or(Span::EMPTY)
 }
 
 /// The range of the responder's memory that a request names, if it names one.
 ///
 /// A request without bytes names none, whatever its key says (IBTA 9.7.4.1.5).
+#[inline]
 fn remote_range(
-    responder: &mut Function,
+    responder: &Function,
     peer: Peer,
-    pd: u16,
-    granted: Access,
+    answering: &QueuePair,
     opcode: Opcode,
     entry: &Entry,
     len_bytes: u64,
@@ -288,7 +279,7 @@ fn remote_range(
         Opcode::CompareSwap | Opcode::FetchAdd => Access::REMOTE_ATOMIC,
         Opcode::Send | Opcode::SendImm | Opcode::Receive => return Ok(None),
     };
-    if !granted.contains(wanted) {
+    if !answering.access.contains(wanted) {
         return Err(denied(Detail::Access));
     }
     if len_bytes == 0 {
@@ -301,17 +292,16 @@ fn remote_range(
             Detail::Alignment,
         ));
     }
-    let Some(region) = responder.regions.by_rkey(entry.rkey()) else {
-        responder.count(Counter::KeyMisses, 1);
-        return Err(denied(Detail::Key));
-    };
+    let region = responder.regions.by_rkey(entry.rkey());
+    let region = region.ok_or(denied(Detail::Key))?;
+    let offset = region.admit(answering.pd, wanted, address, len_bytes);
+    let offset = offset.map_err(denied)?;
     Ok(Some(Range {
         function: peer.function,
         key: region.rkey,
         serial: region.serial,
-        offset: region
-            .admit(pd, wanted, address, len_bytes)
-            .map_err(denied)?,
+        offset,
         len_bytes: len_bytes as u32,
+        here: place_in(responder, region, offset, len_bytes as u32),
     }))
 }

@@ -279,6 +279,7 @@ impl<E: Engine> Firmware<E> {
     }
 
     /// Counts and tells a failure, and moves the queue pair to the error state.
+    #[cold]
     fn fail(&mut self, index: usize, qp: u16, outcome: Outcome, platform: &mut impl Platform) {
         let counter = match outcome.status {
             Status::Flushed => Counter::Flushed,
@@ -329,10 +330,19 @@ impl<E: Engine> Firmware<E> {
             return false;
         }
         if cq.ring.push(outcome.entry(qp)).is_ok() {
-            self.notify(index, handle, outcome.is_solicited, platform);
+            if cq.record.is_some() {
+                self.notify(index, handle, outcome.is_solicited, platform);
+            }
             return true;
         }
         cq.overrun = true;
+        self.overrun(index, handle);
+        false
+    }
+
+    /// Tells of a completion queue that has overrun, and ends what completes there.
+    #[cold]
+    fn overrun(&mut self, index: usize, handle: u16) {
         self.post_event(index, 0, Event::CqOverrun, [u64::from(handle), 0, 0]);
         for qp in 0..self.functions[index].quota.qps {
             let on_it = |qp: &QueuePair| qp.send_cq == handle || qp.receive_cq == handle;
@@ -340,6 +350,5 @@ impl<E: Engine> Firmware<E> {
                 self.enter_error(index, qp, Status::Fatal, Detail::ReceiveOverrun);
             }
         }
-        false
     }
 }

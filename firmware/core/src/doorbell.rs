@@ -28,7 +28,7 @@ const LINGER_TURNS: u8 = 32;
 /// Turns after which a busy function's ring word is looked at again, for its other queues. A power
 /// of two.
 const RING_TURNS: u8 = 16;
-/// Rounds, while data waits, in one of which a commands word is looked at. A power of two.
+/// Rounds, while data waits, in one of which a commands word is looked at.
 const COMMAND_ROUNDS: u64 = 16;
 /// Turns that a queue pair without work is still looked at while others of its function are busy.
 /// A power of two.
@@ -183,6 +183,8 @@ pub(crate) struct Watch {
     last_commanding: u32,
     last_waiting: u32,
     round: u64,
+    /// The round from which on a commands word is looked at again, while data waits.
+    commands_from: u64,
 }
 
 impl Watch {
@@ -250,6 +252,7 @@ impl<E: Engine> Firmware<E> {
 
     /// Looks at a function no more.
     pub(crate) fn turn_away_from(&mut self, index: usize) {
+        self.revocations += 1;
         self.watch.listening &= !(1 << index);
         self.watch.doubtful &= !(1 << index);
         self.watch.clear_waiting(index);
@@ -270,9 +273,10 @@ impl<E: Engine> Firmware<E> {
     /// Looks at the commands word of one function, whichever is next; while data waits, in some
     /// rounds only.
     pub(crate) fn look_for_commands(&mut self, data_waits: bool) {
-        if data_waits && !self.watch.round.is_multiple_of(COMMAND_ROUNDS) {
+        if data_waits && self.watch.round < self.watch.commands_from {
             return;
         }
+        self.watch.commands_from = self.watch.round + COMMAND_ROUNDS;
         let listening = self.watch.listening;
         let Some(index) = next_in_rotation(listening, self.watch.last_commanding) else {
             return;

@@ -24,7 +24,7 @@
 //! # Trust
 //!
 //! A guest is believed about nothing. A record is copied once and decided on; indices are the
-//! firmware's own; every block looks its memory regions up again. What a guest does wrong ends in
+//! firmware's own; what was revoked is touched by no further block. What a guest does wrong ends in
 //! an error completion, a command status or a stopped function, its own.
 //!
 //! # Time
@@ -148,6 +148,9 @@ pub struct Firmware<E> {
     keys: Keys,
     /// Functions that are being taken back.
     leaving: usize,
+    /// How often something was revoked that a request may have found: a region, a function. Where
+    /// a request's bytes are is good as long as this stays the same.
+    revocations: u64,
     physical: Option<Physical>,
     /// Functions that have limits; a bit for each.
     limited: u64,
@@ -169,6 +172,7 @@ impl<E: Engine> Firmware<E> {
             control: ControlBudget::default(),
             keys: Keys::new(seed),
             leaving: 0,
+            revocations: 0,
             physical: None,
             limited: 0,
             busy_cycles: 0,
@@ -219,7 +223,9 @@ impl<E: Engine> Firmware<E> {
             } else {
                 self.limited_turn(function, platform)
             };
-            worked |= self.reap(platform);
+            if !self.flights.is_empty() {
+                worked |= self.reap(platform);
+            }
             if worked && sampled {
                 self.charge_cycles(function, platform.cycles().wrapping_sub(before));
             }

@@ -78,6 +78,7 @@ impl<E: Engine> Firmware<E> {
                 }
             }
             self.functions[index].forget();
+            self.revocations += 1;
             self.functions[index].serving = Serving::Free;
             self.leaving -= 1;
             self.come_back(index);

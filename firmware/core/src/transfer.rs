@@ -1,7 +1,9 @@
 //! Step 6: ranges become spans, and blocks go to the engine.
 //!
-//! A turn hands over at most one block; the regions are looked up anew for each. Three kinds of
-//! data never reach an engine: what stands in the entry itself, the word of an atomic, and nothing.
+//! A turn hands over at most one block. Where a range's bytes are was found when it was admitted;
+//! it is looked up anew when a piece of memory ends, and whenever anything at all was revoked since:
+//! a region, or a function. Three kinds of data never reach an engine: what stands in the entry
+//! itself, the word of an atomic, and nothing.
 
 use core::sync::atomic::Ordering;
 
@@ -29,21 +31,24 @@ enum Gone {
 
 impl<E: Engine> Firmware<E> {
     /// Moves the next block of a queue pair's request, and completes the request if that was all.
-    pub(crate) fn transfer(&mut self, index: usize, qp: u16, platform: &mut impl Platform) -> Step {
-        let request = &self.requests[index][usize::from(qp)];
+    /// `overhead_bytes` is charged beside what is moved.
+    pub(crate) fn transfer(
+        &mut self,
+        index: usize,
+        qp: u16,
+        overhead_bytes: u64,
+        platform: &mut impl Platform,
+    ) -> Step {
+        let request = &mut self.requests[index][usize::from(qp)];
+        if request.revocations != self.revocations {
+            request.forget_places(self.revocations);
+        }
         let before = request.submitted_bytes;
         if request.failure.is_none() && before < request.total_bytes {
             let moved = match request.source {
-                Source::Memory(_) => self.move_block(index, qp),
-                Source::Inline(words) => {
-                    let request = &mut self.requests[index][usize::from(qp)];
-                    write_words(&self.functions, request, &words)
-                }
-                Source::Atomic {
-                    remote,
-                    operand,
-                    compare,
-                } => self.carry_out_atomic(index, qp, remote, operand, compare),
+                Source::Memory => self.move_block(index, qp),
+                Source::Inline(words) => write_words(&self.functions, request, &words),
+                Source::Atomic { .. } => carry_out_atomic(&self.functions, request),
             };
             if let Err(failure) = moved {
                 self.requests[index][usize::from(qp)].failure = Some(failure);
@@ -53,7 +58,8 @@ impl<E: Engine> Firmware<E> {
         let moved = request.submitted_bytes - before;
         let waits = request.submitted_bytes == request.total_bytes || request.failure.is_some();
         let is_over = request.is_over();
-        self.schedule.charge(index, u64::from(moved));
+        self.schedule
+            .charge(index, overhead_bytes + u64::from(moved));
         if let Some(queue_pair) = self.functions[index].qps.get_mut(qp) {
             queue_pair.stage = if is_over { Stage::Idle } else { Stage::Active };
         }
@@ -77,16 +83,13 @@ impl<E: Engine> Firmware<E> {
             number,
         };
         let request = &mut self.requests[index][usize::from(qp)];
-        let Source::Memory(source) = &mut request.source else {
-            return Ok(());
-        };
         let mut left = BLOCK_BYTES.min(u64::from(request.total_bytes - request.submitted_bytes));
         while left > 0 {
             let gone = |gone| failure(request.opcode, gone);
-            let from = next_span(&self.functions, source, left).ok_or(gone(Gone::Source))?;
-            let to = next_span(&self.functions, &request.destination, left)
+            let from = next_span(&self.functions, &mut request.from).ok_or(gone(Gone::Source))?;
+            let to = next_span(&self.functions, &mut request.destination)
                 .ok_or(gone(Gone::Destination))?;
-            let len_bytes = from.len_bytes().min(to.len_bytes());
+            let len_bytes = from.len_bytes().min(to.len_bytes()).min(left);
             let parts = from.part(0, len_bytes).zip(to.part(0, len_bytes));
             let copy = parts.and_then(|(from, to)| Copy::new(from, to).ok());
             let copy = copy.expect("both spans are at least this long");
@@ -97,7 +100,7 @@ impl<E: Engine> Firmware<E> {
                 self.flights.end(token);
                 break;
             }
-            source.advance(len_bytes as u32);
+            request.from.advance(len_bytes as u32);
             request.destination.advance(len_bytes as u32);
             request.submitted_bytes += len_bytes as u32;
             request.in_flight += 1;
@@ -105,47 +108,56 @@ impl<E: Engine> Firmware<E> {
         }
         Ok(())
     }
+}
 
-    /// Changes the peer's word and writes its old value to the request's destination.
-    ///
-    /// The word is changed by an atomic of this core, so it is atomic with the guests' own
-    /// atomics as well (IBTA 9.4.5 promises less).
-    fn carry_out_atomic(
-        &mut self,
-        index: usize,
-        qp: u16,
-        remote: Range,
-        operand: u64,
-        compare: u64,
-    ) -> Result<(), (Status, Detail)> {
-        let request = &mut self.requests[index][usize::from(qp)];
-        let gone = (Status::RemoteAccess, Detail::Key);
-        let word = place(&self.functions, remote).and_then(|span| span.word(0));
-        let word = word.ok_or(gone)?;
-        let mut old = word.load(Ordering::Acquire);
-        let mut tries = 0;
-        loop {
-            let new = match request.opcode {
-                Opcode::CompareSwap if old != compare => break,
-                Opcode::CompareSwap => operand,
-                _ => old.wrapping_add(operand),
-            };
-            match word.compare_exchange_weak(old, new, Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => break,
-                Err(seen) => old = seen,
-            }
-            tries += 1;
-            if tries == ATOMIC_TRIES {
-                return Err((Status::RemoteOperation, Detail::Contended));
-            }
+/// Changes the peer's word and writes its old value to the request's destination.
+///
+/// The word is changed by an atomic of this core, so it is atomic with the guests' own atomics as
+/// well (IBTA 9.4.5 promises less).
+fn carry_out_atomic(functions: &[Function], request: &mut Request) -> Result<(), (Status, Detail)> {
+    let Source::Atomic {
+        remote,
+        operand,
+        compare,
+    } = &mut request.source
+    else {
+        return Ok(());
+    };
+    let gone = (Status::RemoteAccess, Detail::Key);
+    let word = place(functions, remote).and_then(|span| span.word(0));
+    let word = word.ok_or(gone)?;
+    let mut old = word.load(Ordering::Acquire);
+    let mut tries = 0;
+    loop {
+        let new = match request.opcode {
+            Opcode::CompareSwap if old != *compare => break,
+            Opcode::CompareSwap => *operand,
+            _ => old.wrapping_add(*operand),
+        };
+        match word.compare_exchange_weak(old, new, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => break,
+            Err(seen) => old = seen,
         }
-        write_words(&self.functions, request, &[old])
+        tries += 1;
+        if tries == ATOMIC_TRIES {
+            return Err((Status::RemoteOperation, Detail::Contended));
+        }
     }
+    write_words(functions, request, &[old])
 }
 
 /// The memory behind the beginning of a range: as much as is in one piece. `None` if the region
 /// or its function is gone.
-fn place(functions: &[Function], range: Range) -> Option<Span> {
+#[inline]
+fn place(functions: &[Function], range: &mut Range) -> Option<Span> {
+    if range.here.is_empty() {
+        range.here = look_up(functions, range)?;
+    }
+    Some(range.here)
+}
+
+/// Looks up where a range begins, by its region.
+fn look_up(functions: &[Function], range: &Range) -> Option<Span> {
     let function = &functions[usize::from(range.function)];
     if !function.is_attached() {
         return None;
@@ -155,35 +167,47 @@ fn place(functions: &[Function], range: Range) -> Option<Span> {
     region.piece(range.offset, len_bytes, &function.pages, &function.windows)
 }
 
-/// Where the next bytes of `pieces` are, up to `limit_bytes`.
-fn next_span(functions: &[Function], pieces: &Pieces, limit_bytes: u64) -> Option<Span> {
-    place(functions, pieces.peek(limit_bytes)?)
+/// Where the next bytes of `pieces` are, as many as are in one piece.
+#[inline]
+fn next_span(functions: &[Function], pieces: &mut Pieces) -> Option<Span> {
+    place(functions, pieces.next()?)
 }
 
 /// Writes `words`, cut to the request's length, to the request's destination.
+#[inline]
 fn write_words(
     functions: &[Function],
     request: &mut Request,
     words: &[u64],
 ) -> Result<(), (Status, Detail)> {
-    let gone = failure(request.opcode, Gone::Destination);
-    if let (8, [word, ..]) = (request.total_bytes, words) {
+    if let (8, [word, ..]) = (request.total_bytes, words)
+        && let Some(to) = next_span(functions, &mut request.destination)
+        && let Some(to) = to.word(0)
+    {
         // One word to where a word can be is what flags, counters and atomics are.
-        let span = next_span(functions, &request.destination, 8).ok_or(gone)?;
-        if let Some(to) = span.word(0) {
-            to.store(*word, Ordering::Relaxed);
-            request.submitted_bytes = 8;
-            return Ok(());
-        }
+        to.store(*word, Ordering::Relaxed);
+        request.submitted_bytes = 8;
+        return Ok(());
     }
+    write_bytes(functions, request, words)
+}
+
+/// As [`write_words`], of any length to anywhere.
+fn write_bytes(
+    functions: &[Function],
+    request: &mut Request,
+    words: &[u64],
+) -> Result<(), (Status, Detail)> {
+    let gone = failure(request.opcode, Gone::Destination);
     let mut data = [0; MAX_INLINE_BYTES as usize];
     for (bytes, word) in data.chunks_exact_mut(8).zip(words) {
         bytes.copy_from_slice(&word.to_le_bytes());
     }
     let mut data = data.get(..request.total_bytes as usize).ok_or(gone)?;
     while !data.is_empty() {
-        let span = next_span(functions, &request.destination, data.len() as u64).ok_or(gone)?;
-        let (now, later) = data.split_at(span.len_bytes() as usize);
+        let span = next_span(functions, &mut request.destination).ok_or(gone)?;
+        let now_bytes = data.len().min(span.len_bytes() as usize);
+        let (now, later) = data.split_at(now_bytes);
         span.write_bytes(now).ok_or(gone)?;
         request.destination.advance(now.len() as u32);
         data = later;

@@ -28,6 +28,12 @@ pub struct Span {
 }
 
 impl Span {
+    /// No bytes at all.
+    pub const EMPTY: Self = Self {
+        pa: Pa::new(0),
+        len_bytes: 0,
+    };
+
     /// The span of `len_bytes` bytes at `pa`.
     ///
     /// # Safety

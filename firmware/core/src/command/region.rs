@@ -104,6 +104,7 @@ impl<E: Engine> Firmware<E> {
         let lkey = u32::try_from(lkey).map_err(|_| Status::NotFound)?;
         let function = &mut self.functions[index];
         let region = function.regions.remove(lkey).ok_or(Status::NotFound)?;
+        self.revocations += 1;
         if let Some(users) = function.pds.get_mut(region.pd) {
             *users -= 1;
         }

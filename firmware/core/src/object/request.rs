@@ -2,12 +2,13 @@
 
 use unimux_abi::completion::{Detail, Status};
 use unimux_abi::work::{Flags, Head, MAX_SEGMENTS, Opcode};
+use unimux_memory::Span;
 
 /// Bytes of a memory region that a request may touch.
 ///
-/// It names the region by key and serial number, not by address: every block looks the region up
-/// again, so a region that is gone is not touched any more.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// It names the region by key and serial number; where the bytes are is remembered for as long as
+/// nothing was revoked. So a region that is gone is not touched any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Range {
     pub(crate) function: u16,
     pub(crate) key: u32,
@@ -15,6 +16,20 @@ pub(crate) struct Range {
     /// From the beginning of the region.
     pub(crate) offset: u64,
     pub(crate) len_bytes: u32,
+    /// The memory there, as much as is in one piece. Empty when it has to be looked up.
+    pub(crate) here: Span,
+}
+
+impl Range {
+    /// No bytes of no region.
+    const NONE: Self = Self {
+        function: 0,
+        key: 0,
+        serial: 0,
+        offset: 0,
+        len_bytes: 0,
+        here: Span::EMPTY,
+    };
 }
 
 /// A list of ranges with a position in it.
@@ -23,23 +38,14 @@ pub(crate) struct Pieces {
     ranges: [Range; MAX_SEGMENTS],
     count: u8,
     current: u8,
-    moved_bytes: u32,
 }
 
 impl Pieces {
     pub(crate) const fn new() -> Self {
-        let none = Range {
-            function: 0,
-            key: 0,
-            serial: 0,
-            offset: 0,
-            len_bytes: 0,
-        };
         Self {
-            ranges: [none; MAX_SEGMENTS],
+            ranges: [Range::NONE; MAX_SEGMENTS],
             count: 0,
             current: 0,
-            moved_bytes: 0,
         }
     }
 
@@ -47,7 +53,6 @@ impl Pieces {
     pub(crate) const fn clear(&mut self) {
         self.count = 0;
         self.current = 0;
-        self.moved_bytes = 0;
     }
 
     /// Appends a range; one without bytes is left out. Whoever calls has counted the segments.
@@ -58,26 +63,33 @@ impl Pieces {
         }
     }
 
-    /// What is next, up to `limit_bytes`: never across two ranges.
-    pub(crate) fn peek(&self, limit_bytes: u64) -> Option<Range> {
+    /// The range that is next, without what was passed.
+    pub(crate) fn next(&mut self) -> Option<&mut Range> {
         if self.current >= self.count {
             return None;
         }
-        let range = self.ranges[usize::from(self.current)];
-        let left = range.len_bytes - self.moved_bytes;
-        Some(Range {
-            offset: range.offset + u64::from(self.moved_bytes),
-            len_bytes: left.min(u32::try_from(limit_bytes).unwrap_or(u32::MAX)),
-            ..range
-        })
+        self.ranges.get_mut(usize::from(self.current))
     }
 
-    /// Passes `len_bytes` bytes, at most what `peek` returned.
+    /// Passes `len_bytes` bytes, at most what is in one piece [`here`](Range::here).
     pub(crate) fn advance(&mut self, len_bytes: u32) {
-        self.moved_bytes += len_bytes;
-        if self.moved_bytes == self.ranges[usize::from(self.current)].len_bytes {
+        let Some(range) = self.next() else {
+            return;
+        };
+        let passed = u64::from(len_bytes);
+        let left_bytes = range.here.len_bytes().saturating_sub(passed);
+        range.here = range.here.part(passed, left_bytes).unwrap_or(Span::EMPTY);
+        range.offset += u64::from(len_bytes);
+        range.len_bytes -= len_bytes;
+        if range.len_bytes == 0 {
             self.current += 1;
-            self.moved_bytes = 0;
+        }
+    }
+
+    /// Has everything looked up again.
+    fn forget_places(&mut self) {
+        for range in &mut self.ranges {
+            range.here = Span::EMPTY;
         }
     }
 }
@@ -85,8 +97,8 @@ impl Pieces {
 /// Where a request's data comes from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Source {
-    /// Memory.
-    Memory(Pieces),
+    /// Memory: the pieces of [`Request::from`].
+    Memory,
     /// The entry itself.
     Inline([u64; 4]),
     /// The word that an atomic leaves behind; operand and comparand.
@@ -111,12 +123,15 @@ pub(crate) struct Request {
     pub(crate) head: Head,
     pub(crate) opcode: Opcode,
     pub(crate) source: Source,
+    pub(crate) from: Pieces,
     pub(crate) destination: Pieces,
     pub(crate) total_bytes: u32,
     /// Bytes that were handed to the engine.
     pub(crate) submitted_bytes: u32,
     /// Copies that the engine has not given back.
     pub(crate) in_flight: u16,
+    /// How often something had been revoked when the places of its bytes were looked up.
+    pub(crate) revocations: u64,
     pub(crate) receive: Option<Receive>,
     /// Why nothing more is handed to the engine.
     pub(crate) failure: Option<(Status, Detail)>,
@@ -130,12 +145,26 @@ impl Request {
             head: Head::new(),
             opcode: Opcode::Send,
             source: Source::Inline([0; 4]),
+            from: Pieces::new(),
             destination: Pieces::new(),
             total_bytes: 0,
             submitted_bytes: 0,
             in_flight: 0,
+            revocations: 0,
             receive: None,
             failure: None,
+        }
+    }
+
+    /// Something was revoked since the places of its bytes were looked up: they are looked up
+    /// again.
+    #[cold]
+    pub(crate) fn forget_places(&mut self, revocations: u64) {
+        self.revocations = revocations;
+        self.from.forget_places();
+        self.destination.forget_places();
+        if let Source::Atomic { remote, .. } = &mut self.source {
+            remote.here = Span::EMPTY;
         }
     }
 
@@ -165,18 +194,21 @@ mod tests {
         let range = |offset, len_bytes| Range {
             offset,
             len_bytes,
-            ..Range::default()
+            ..Range::NONE
         };
         pieces.push(range(100, 10));
         pieces.push(range(7, 0));
         pieces.push(range(500, 5));
-        let next = |pieces: &Pieces| pieces.peek(8).map(|range| (range.offset, range.len_bytes));
-        assert_eq!(next(&pieces), Some((100, 8)));
+        let next = |pieces: &mut Pieces| {
+            let range = pieces.next()?;
+            Some((range.offset, range.len_bytes))
+        };
+        assert_eq!(next(&mut pieces), Some((100, 10)));
         pieces.advance(8);
-        assert_eq!(next(&pieces), Some((108, 2)));
+        assert_eq!(next(&mut pieces), Some((108, 2)));
         pieces.advance(2);
-        assert_eq!(next(&pieces), Some((500, 5)));
+        assert_eq!(next(&mut pieces), Some((500, 5)));
         pieces.advance(5);
-        assert_eq!(next(&pieces), None);
+        assert_eq!(next(&mut pieces), None);
     }
 }
