@@ -132,6 +132,17 @@ impl<P: Platform> Device<P> {
         })
     }
 
+    /// Leaves the function: all that was made is taken back, and others find nobody there. Its
+    /// memory may still be written until the function is attached anew; until then every verb times
+    /// out.
+    pub fn detach(&mut self) {
+        // Names no page that a guest can offer, so nothing is attached instead.
+        let nowhere = u64::MAX;
+        let platform = self.ring.platform();
+        platform.store_to_doorbell(doorbell::CONTROL, nowhere);
+        self.ring.ring();
+    }
+
     /// What the function may have, and who it is.
     #[must_use]
     pub const fn limits(&self) -> &Limits {

@@ -7,7 +7,7 @@ use unimux_driver::{
 };
 
 use crate::failure::{Failure, succeeded};
-use crate::letter::{Letter, Subject};
+use crate::letter::Letter;
 use crate::{Buffer, Session};
 
 /// How long an operation may take before the program gives up, in nanoseconds.
@@ -62,8 +62,7 @@ impl<P: Platform> Connection<P> {
         flags: CqFlags,
     ) -> Result<Self, Error> {
         let queues = queues(session, memory, flags)?;
-        session.send(peer, Letter::hello(queues.2.number(), region))?;
-        let hello = session.wait(peer, Subject::Hello)?;
+        let hello = session.greet(peer, Letter::hello(queues.2.number(), region))?;
         Self::join(session, peer, queues, hello)
     }
 

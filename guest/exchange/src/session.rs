@@ -21,6 +21,9 @@ pub struct Session<P> {
     pub pd: ProtectionDomain,
     /// How long to wait for a peer, in nanoseconds.
     pub patience_ns: u64,
+    /// After how long a hello is said again, if it is: the first one may have reached a program
+    /// that was about to end.
+    pub hello_again_ns: Option<u64>,
     letters: Deque<(u32, Letter), LETTERS>,
 }
 
@@ -44,6 +47,7 @@ impl<P: Platform> Session<P> {
             device,
             pd,
             patience_ns: PATIENCE_NS,
+            hello_again_ns: None,
             letters: Deque::new(),
         })
     }
@@ -121,15 +125,36 @@ impl<P: Platform> Session<P> {
         Ok(None)
     }
 
-    /// Whether a letter about `subject` was kept while another one was looked for.
-    pub fn has(&self, subject: Subject) -> bool {
-        self.letters.iter().any(|(_, letter)| letter.is(subject))
+    /// Says `hello` until `peer` says its own.
+    pub(crate) fn greet(&mut self, peer: u32, hello: Letter) -> Result<Letter, Error> {
+        let patience_ns = self.patience_ns;
+        let began = self.device.platform().now_ns();
+        loop {
+            self.send(peer, hello)?;
+            let once_ns = self.hello_again_ns.unwrap_or(patience_ns);
+            let answer = self.wait_for(peer, Subject::Hello, once_ns);
+            let waited = self.device.platform().now_ns() - began;
+            if answer != Err(Error::Timeout) || waited > patience_ns {
+                return answer;
+            }
+        }
     }
 
-    /// Forgets the letters that came from `peer` and were not read, but for a new hello.
-    pub fn forget(&mut self, peer: u32) {
-        self.letters
-            .retain(|(source, letter)| *source != peer || letter.is(Subject::Hello));
+    /// Whether a hello was kept that is not `of` the connection that this session serves.
+    pub fn has_other_hello(&self, peer: u32, of: Letter) -> bool {
+        let mut letters = self.letters.iter();
+        letters.any(|(source, letter)| {
+            letter.is(Subject::Hello) && (*source != peer || letter.qpn() != of.qpn())
+        })
+    }
+
+    /// Forgets the letters of a connection of `peer` that is closed, and the `hello` of it that was
+    /// said again.
+    pub fn forget(&mut self, peer: u32, hello: Letter) {
+        self.letters.retain(|(source, letter)| {
+            let is_new = letter.is(Subject::Hello) && letter.qpn() != hello.qpn();
+            *source != peer || is_new
+        });
     }
 
     /// Waits for the next letter from `from` about `subject`.
@@ -137,12 +162,16 @@ impl<P: Platform> Session<P> {
     /// # Errors
     /// [`Error::Timeout`], or as [`poll`](Self::poll).
     pub fn wait(&mut self, from: u32, subject: Subject) -> Result<Letter, Error> {
+        self.wait_for(from, subject, self.patience_ns)
+    }
+
+    fn wait_for(&mut self, from: u32, subject: Subject, ns: u64) -> Result<Letter, Error> {
         let began = self.device.platform().now_ns();
         loop {
             if let Some(letter) = self.poll(from, subject)? {
                 return Ok(letter);
             }
-            if self.device.platform().now_ns() - began > self.patience_ns {
+            if self.device.platform().now_ns() - began > ns {
                 return Err(Error::Timeout);
             }
             self.device.platform().relax();

@@ -32,7 +32,7 @@ pub(super) fn attach(address: Option<u64>) -> Result<PhysicalFunction<Doorbell>>
         .with_context(|| format!("cannot map the physical function at {address:#x}"))?;
     let doorbell = Doorbell::new(&words[DOORBELL as usize / 8..]);
     PhysicalFunction::attach(doorbell, DmaBlock::new(words, address)).with_context(|| {
-        format!("the physical function at {address:#x} does not answer: is Unimux on another core?")
+        format!("cannot attach the physical function at {address:#x} (does Unimux run?)")
     })
 }
 

@@ -14,6 +14,9 @@ use super::Own;
 const NO_FUNCTION: &str = "this machine has no function: no PCI device 1af4:1110 carries an info \
      page. Was the virtual machine started with `unimux vm qemu-args NAME`, and is this root?";
 
+/// After how long a peer is greeted again.
+const HELLO_AGAIN_NS: u64 = 1_000_000_000;
+
 /// An attached function with a session on it.
 #[derive(Debug)]
 pub(crate) struct Machine {
@@ -44,6 +47,7 @@ impl Machine {
         let function = Function::open(choose(own)?)?;
         let mut session = Session::of_device(function.device).map_err(broken)?;
         session.patience_ns = own.timeout.saturating_mul(1_000_000_000);
+        session.hello_again_ns = Some(HELLO_AGAIN_NS);
         Ok(Self {
             session,
             arena: function.arena,
@@ -91,12 +95,20 @@ impl Machine {
     }
 }
 
+impl Drop for Machine {
+    /// Leaves the function, so that peers see that nobody is here. The arena keeps its name: its
+    /// pages may be written until the function is attached anew.
+    fn drop(&mut self) {
+        self.session.device.detach();
+    }
+}
+
 /// What the driver or a completion said, with what to do about it.
 pub(crate) fn broken(failure: impl Into<Failure>) -> anyhow::Error {
     use unimux_driver::{CommandStatus, Error, Status};
     let failure = failure.into();
     let advice = match failure {
-        Failure::Driver(Error::Timeout) => {
+        Failure::Driver(Error::Timeout | Error::Refused(CommandStatus::PeerBusy)) => {
             "the peer did not answer: is `unimux serve` or `unimux recv` running there?"
         }
         Failure::Driver(Error::Refused(CommandStatus::NoSuchPeer)) => {

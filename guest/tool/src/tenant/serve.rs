@@ -47,7 +47,7 @@ pub(crate) fn serve(output: Output, own: Own, once: bool, poll: bool) -> Result<
             Ok(requests) => output.say(&format!("{name} is done, {requests} receives completed")),
             Err(error) => output.say(&format!("{name}: {error:#}")),
         }
-        machine.session.forget(peer);
+        machine.session.forget(peer, hello);
         machine.arena.rewind(mark)?;
         if once {
             return Ok(());
@@ -99,6 +99,7 @@ struct Visit {
     connection: Connection<Doorbell>,
     buffer: Buffer,
     region: MemoryRegion,
+    hello: Letter,
     receives: u64,
 }
 
@@ -113,6 +114,7 @@ impl Visit {
             connection,
             buffer,
             region,
+            hello,
             receives: 0,
         })
     }
@@ -154,7 +156,7 @@ impl Visit {
             if !idle.poll && idle.since.elapsed() >= AWAKE {
                 // Only now and then: a client that was killed does not say farewell, and its next
                 // hello is for the loop of all.
-                if machine.session.has(Subject::Hello) {
+                if machine.session.has_other_hello(peer, self.hello) {
                     break Err(anyhow::anyhow!("gone without a farewell"));
                 }
             }
