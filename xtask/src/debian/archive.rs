@@ -107,19 +107,17 @@ impl Archive {
     /// Downloads packages with all that they depend on, and `alone` without; returns the files.
     pub(super) fn download(&self, packages: &[&str], alone: &str) -> Result<Vec<PathBuf>> {
         let step = Step::begin("Downloading Debian's packages");
+        // What was downloaded before is checked and kept, if it is what the archive has now.
+        self.follow(&["autoclean"], &step)?;
+        for file in packages_in(&self.cache)? {
+            fs::remove_file(file)?;
+        }
         let mut install = vec!["install", "--yes", "--download-only"];
         install.extend(packages);
         self.follow(&install, &step)?;
         self.follow(&["download", alone], &step)?;
-        let mut files = Vec::new();
-        for folder in [self.archives(), self.cache.clone()] {
-            for entry in fs::read_dir(folder)? {
-                let path = entry?.path();
-                if path.extension().is_some_and(|it| it == "deb") {
-                    files.push(path);
-                }
-            }
-        }
+        let mut files = packages_in(&self.archives())?;
+        files.extend(packages_in(&self.cache)?);
         files.sort();
         let bytes: u64 = files
             .iter()
@@ -127,13 +125,6 @@ impl Archive {
             .sum();
         step.done(&format!("{} packages, {} MiB", files.len(), bytes >> 20));
         Ok(files)
-    }
-
-    /// Forgets what was downloaded before, so that [`Self::download`] returns one version of each.
-    pub(super) fn forget(&self) -> Result<()> {
-        fs::remove_dir_all(&self.cache)?;
-        fs::create_dir_all(self.archives().join("partial"))?;
-        Ok(())
     }
 
     fn archives(&self) -> PathBuf {
@@ -180,6 +171,17 @@ impl Archive {
         }
         Ok(())
     }
+}
+
+fn packages_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|it| it == "deb") {
+            files.push(path);
+        }
+    }
+    Ok(files)
 }
 
 /// Percent done, if this line of apt's status says it.

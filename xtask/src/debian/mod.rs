@@ -24,13 +24,14 @@ use archive::Archive;
 /// Depends on the kernel in its present version.
 const KERNEL: &str = "linux-image-arm64";
 /// What a host and its tenants run.
-const PACKAGES: [&str; 6] = [
+const PACKAGES: [&str; 7] = [
     "busybox-static",
     "ibverbs-providers",
     "iperf3",
     "iproute2",
     "perftest",
     "qemu-system-arm",
+    "util-linux",
 ];
 /// Written last, with what is there.
 const STAMP: &str = "complete";
@@ -76,7 +77,6 @@ impl Debian {
             .into_iter()
             .find(|it| it.starts_with("linux-image-"))
             .with_context(|| format!("{KERNEL} depends on no kernel"))?;
-        archive.forget()?;
         // Alone: what it depends on only matters where it is installed.
         let files = archive.download(&PACKAGES, &kernel)?;
         unpack(&files, &folder.join("root"))?;
