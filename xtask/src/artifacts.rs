@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use unimux_scenario::arm64_image::{HEADER_LEN, ImageHeader};
@@ -67,6 +67,19 @@ pub(crate) fn claims(board: &Board, profile: Profile) -> Result<BTreeMap<String,
     package("unimux-guest-tests", None, board, profile)
 }
 
+/// Where the program for Linux runs: in any AArch64 Linux, as it needs no library.
+pub(crate) const LINUX_TARGET: &str = "aarch64-unknown-linux-musl";
+
+/// Builds the program for hosts and tenants under Linux.
+pub(crate) fn linux_tool() -> Result<PathBuf> {
+    let mut command = workspace::cargo();
+    command.args(["build", "--bins", "--package", "unimux-tool"]);
+    command.args(["--target", LINUX_TARGET, "--profile", "release"]);
+    let programs = executables(command, "unimux-tool")?;
+    let tool = programs.into_iter().find(|(name, _)| name == "unimux");
+    Ok(tool.context("cargo built no program called unimux")?.1)
+}
+
 fn package(
     package: &str,
     feature: Option<&str>,
@@ -74,12 +87,7 @@ fn package(
     profile: Profile,
 ) -> Result<BTreeMap<String, Program>> {
     let mut command = workspace::cargo();
-    command.args([
-        "build",
-        "--quiet",
-        "--bins",
-        "--message-format=json-render-diagnostics",
-    ]);
+    command.args(["build", "--bins"]);
     command.args([
         "--package",
         package,
@@ -91,7 +99,22 @@ fn package(
     if let Some(feature) = feature {
         command.args(["--no-default-features", "--features", feature]);
     }
+    let executables = executables(command, package)?;
+    let folder = workspace::output().join(&board.name).join(profile.name());
+    fs::create_dir_all(&folder)?;
+    let mut programs = BTreeMap::new();
+    for (name, elf) in executables {
+        let raw = folder.join(format!("{name}.img"));
+        make_raw(&elf, &raw).with_context(|| format!("{} as an Image", elf.display()))?;
+        programs.insert(name, Program { elf, raw });
+    }
+    Ok(programs)
+}
+
+/// Runs cargo; returns the programs that it built, by name.
+fn executables(mut command: Command, package: &str) -> Result<Vec<(String, PathBuf)>> {
     let mut cargo = command
+        .args(["--quiet", "--message-format=json-render-diagnostics"])
         .stdout(Stdio::piped())
         .spawn()
         .context("cargo cannot be started")?;
@@ -103,15 +126,7 @@ fn package(
     if !cargo.wait()?.success() {
         bail!("{package} was not built; the compiler's errors are above");
     }
-    let folder = workspace::output().join(&board.name).join(profile.name());
-    fs::create_dir_all(&folder)?;
-    let mut programs = BTreeMap::new();
-    for (name, elf) in executables {
-        let raw = folder.join(format!("{name}.img"));
-        make_raw(&elf, &raw).with_context(|| format!("{} as an Image", elf.display()))?;
-        programs.insert(name, Program { elf, raw });
-    }
-    Ok(programs)
+    Ok(executables)
 }
 
 /// Name and path of a program, if this message of cargo announces one.

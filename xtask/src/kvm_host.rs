@@ -7,9 +7,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+use crate::artifacts;
 use crate::console::Line;
 use crate::debian::{Debian, Images, Parts};
 use crate::scenario_file::{ScenarioFile, Source};
+use crate::terminal::Step;
+use crate::tools;
 
 /// How the scripts of `xtask/linux` say how they ended.
 const STATUS: &str = "unimux-status: ";
@@ -44,7 +47,7 @@ impl HostFiles {
     pub(crate) fn bring(
         scenario: &ScenarioFile,
         own: &OwnFiles,
-        payload: Option<&Path>,
+        payload: &Path,
     ) -> Result<Option<Self>> {
         let wants = |source: &Source| matches!(source, Source::Debian(_));
         let host = scenario.kvm_host.as_ref();
@@ -62,9 +65,13 @@ impl HostFiles {
                 says_status,
             }));
         }
+        tools::ensure(artifacts::LINUX_TARGET, &[])?;
+        let step = Step::begin("Building Unimux's program for Linux");
+        let tool = artifacts::linux_tool()?;
+        step.done("built (release)");
         let parts = Parts {
-            tool: None,
-            payload: payload.map(Path::to_owned),
+            tool: Some(tool),
+            payload: Some(payload.to_owned()),
         };
         let images = Images::build(&Debian::bring(false)?, &parts)?;
         Ok(Some(Self {

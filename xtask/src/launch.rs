@@ -86,6 +86,13 @@ impl Kit {
         Ok(kit)
     }
 
+    /// The file that guests move; if none was named, one that is there after every build.
+    pub(crate) fn payload(&self) -> PathBuf {
+        self.payload
+            .clone()
+            .unwrap_or_else(|| self.unimux.elf.clone())
+    }
+
     fn file(&self, source: &Source) -> Result<PathBuf> {
         let named = |programs: &BTreeMap<String, Program>, name: &str, of: &str| {
             programs
@@ -107,11 +114,7 @@ impl Kit {
                     "tests/guest",
                 )
             }
-            // The default is a file that is there after every build.
-            Source::Payload => Ok(self
-                .payload
-                .clone()
-                .unwrap_or_else(|| self.unimux.elf.clone())),
+            Source::Payload => Ok(self.payload()),
             Source::Debian(name) => match (name.as_str(), &self.host) {
                 ("kernel", Some(files)) => Ok(files.kernel.clone()),
                 ("host", Some(files)) => Ok(files.initrd.clone()),

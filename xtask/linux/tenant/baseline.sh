@@ -16,35 +16,58 @@ baseline_list() {
 # polite COMMAND…: runs it so that whatever else is ready goes first. perftest polls without end, and
 # with one core Soft-RoCE's own work would wait for the next tick behind it.
 polite() {
-    nice -n 19 "$@"
+    chrt --idle 0 "$@"
 }
+
+# Where the server hears whether a measurement is to be done again.
+verdict_port=7000
+# So often at most.
+attempts=4
 
 baseline_serve() {
     baseline_list | while read -r _ program bytes count; do
-        polite "$program" -d rxe0 -x 1 -F -s "$bytes" -n "$count" > /tmp/served 2>&1 || cat /tmp/served
+        verdict=again
+        while [ "$verdict" = again ]; do
+            polite "$program" -d rxe0 -x 1 -F -s "$bytes" -n "$count" > /tmp/served 2>&1 < /dev/null
+            verdict=$(nc -l -p $verdict_port < /dev/null)
+        done
     done
     iperf3 --server --one-off > /dev/null
 }
 
 baseline_ask() {
+    at=$(address "$1")
     baseline_list | while read -r name program bytes count; do
-        ask_perftest "$name" "$(address "$1")" "$program" "$bytes" "$count" || return
-    done || return
-    ask_tcp "$(address "$1")"
+        attempt=1
+        until ask_perftest "$name" "$program" "$bytes" "$count"; do
+            if [ $attempt -eq $attempts ]; then
+                say "$program failed:"
+                cat /tmp/asked
+                return 1
+            fi
+            attempt=$((attempt + 1))
+            tell_verdict again
+        done
+        tell_verdict next
+    done && ask_tcp
 }
 
-# ask_perftest NAME ADDRESS PROGRAM BYTES COUNT
+tell_verdict() {
+    until echo "$1" | nc -w 2 "$at" $verdict_port; do
+        sleep 0.2
+    done
+}
+
+# ask_perftest NAME PROGRAM BYTES COUNT: once; fails if there is no number.
 ask_perftest() {
     for _ in $(seq 50); do
-        if polite "$3" -d rxe0 -x 1 -F -s "$4" -n "$5" "$2" > /tmp/asked 2>&1; then
-            perftest_metrics "$1" "$4" < /tmp/asked
-            return
-        fi
+        polite "$2" -d rxe0 -x 1 -F -s "$3" -n "$4" "$at" > /tmp/asked 2>&1 < /dev/null && break
+        # The server is not there yet.
         sleep 0.5
     done
-    say "$3 failed:"
-    cat /tmp/asked
-    return 1
+    perftest_metrics "$1" "$3" < /tmp/asked > /tmp/metrics
+    # It compares its clock with the time of day, and says 0 or inf where a busy machine disturbed that.
+    [ -s /tmp/metrics ] && ! grep -qE ' (0|inf|nan|-nan) ' /tmp/metrics && cat /tmp/metrics
 }
 
 # perftest_metrics NAME BYTES: metrics from the line of perftest's table that begins with BYTES.
@@ -63,7 +86,7 @@ perftest_metrics() {
 
 ask_tcp() {
     for _ in $(seq 50); do
-        if iperf3 --client "$1" --time 3 --json > /tmp/asked 2>&1; then
+        if iperf3 --client "$at" --time 3 --json > /tmp/asked 2>&1; then
             awk -F: '/"sum_received"/ { found = 1 } found && /"bits_per_second"/ {
                 printf "metric tcp_mbps %.1f MB/s\n", $2 / 8e6; exit }' /tmp/asked
             return

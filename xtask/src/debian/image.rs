@@ -26,7 +26,8 @@ const MODULES_TENANT: [&str; 5] = [
 const MODULES_HOST: [&str; 3] = ["bridge", "tun", "vhost_net"];
 
 const BUSYBOX: &str = "bin/busybox";
-const PROGRAMS_TENANT: [&str; 6] = [
+const PROGRAMS_TENANT: [&str; 7] = [
+    "usr/bin/chrt",
     "usr/bin/iperf3",
     "usr/bin/rdma",
     "usr/bin/ib_send_bw",

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use crate::debian::{Debian, Images, Parts};
-use crate::workspace;
+use crate::{artifacts, tools, workspace};
 
 /// Brings Debian's arm64 kernel and programs, and makes what a KVM host and its tenants boot with.
 ///
@@ -27,9 +27,14 @@ pub(crate) struct Linux {
 
 impl Linux {
     pub(crate) fn run(self) -> Result<ExitCode> {
+        tools::ensure(artifacts::LINUX_TARGET, &[])?;
         let debian = Debian::bring(self.refresh)?;
+        let tool = match self.tool {
+            Some(tool) => tool,
+            None => artifacts::linux_tool()?,
+        };
         let parts = Parts {
-            tool: self.tool,
+            tool: Some(tool),
             payload: self.payload,
         };
         let images = Images::build(&debian, &parts)?;

@@ -68,7 +68,7 @@ impl Run {
         setup::ensure(&board)?;
         let mut kit = Kit::build(board, Profile::from_flag(self.release), &[&scenario])?;
         kit.payload = self.payload.map(std::path::absolute).transpose()?;
-        kit.host = HostFiles::bring(&scenario, &self.own, kit.payload.as_deref())?;
+        kit.host = HostFiles::bring(&scenario, &self.own, &kit.payload())?;
         let order = Order {
             kit: &kit,
             scenario: &scenario,

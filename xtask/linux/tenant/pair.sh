@@ -1,0 +1,52 @@
+# What a pair of tenants does through the engine: alice asks, bob serves. Sourced.
+
+# Small operations while exits are counted.
+operations=100000
+
+# move_file: alice sends the payload to bob, who computes its digest; alice reads it back.
+move_file() {
+    case $(argument name) in
+        alice) quietly unimux send /payload --to bob --verify --operations 1000 ;;
+        *) quietly unimux recv ;;
+    esac
+}
+
+# quietly COMMAND…: without its progress bars; what it says beside its result is shown if it fails.
+quietly() {
+    "$@" 2> /tmp/said && return
+    code=$?
+    cat /tmp/said
+    return $code
+}
+
+# count_exits: small operations in a window that the host watches.
+count_exits() {
+    case $(argument name) in
+        alice)
+            echo "window opens"
+            stay_busy 3
+            unimux hammer bob --operations "$operations" > /tmp/hammer 2>&1
+            code=$?
+            stay_busy 2
+            echo "window closes"
+            cat /tmp/hammer
+            return $code
+            ;;
+        *)
+            # Silent until the window is closed: each letter of the console is an exit.
+            unimux serve --once --poll > /tmp/served 2>&1
+            code=$?
+            stay_busy 5
+            return $code
+            ;;
+    esac
+}
+
+# stay_busy SECONDS: keeps the core from sleeping, which would be an exit.
+stay_busy() {
+    read -r now _ < /proc/uptime
+    end=$((${now%.*} + $1 + 1))
+    while [ "${now%.*}" -lt "$end" ]; do
+        read -r now _ < /proc/uptime
+    done
+}
