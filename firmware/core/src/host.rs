@@ -2,6 +2,7 @@
 //!
 //! Which memory that is, the machine knows; which of it a tenant may name, the host says.
 
+use unimux_abi::response::Status;
 use unimux_memory::{Pa, Span};
 
 use crate::FunctionId;
@@ -19,4 +20,31 @@ pub trait Host {
 
     /// The doorbell page of `function` is the host's own again; its span is used no more.
     fn unmap_doorbell(&mut self, function: FunctionId);
+
+    /// Something that a log should say: not for every command that is refused, and not more often
+    /// than every [`NOTE_INTERVAL_NS`].
+    fn note(&mut self, note: Note) {
+        let _ = note;
+    }
+}
+
+/// How often there is a note at most: a host that asks for nonsense all day fills no log.
+pub const NOTE_INTERVAL_NS: u64 = 100_000_000;
+
+/// What a host, or a tenant of it, did that it may not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// It would have a tenant name, or ring at, memory that is not its own or somebody's already.
+    Refused {
+        /// Where that memory is.
+        pa: Pa,
+        /// Its length in bytes.
+        len_bytes: u64,
+        /// What the command was answered with.
+        status: Status,
+    },
+    /// A tenant broke the rules of its own rings, and its function was stopped.
+    Stopped(FunctionId),
+    /// The host broke the rules of its own rings; it can attach anew.
+    Broken,
 }

@@ -64,7 +64,7 @@ use unimux_engine::Engine;
 use command::ControlBudget;
 use doorbell::Watch;
 use flight::Flights;
-pub use host::Host;
+pub use host::{Host, NOTE_INTERVAL_NS, Note};
 use object::{Function, Keys, Request};
 pub use object::{FunctionConfig, FunctionId, Quota};
 use physical::Physical;

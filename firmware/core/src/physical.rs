@@ -12,7 +12,7 @@ use unimux_engine::Engine;
 use unimux_memory::{Ipa, Span, Windows};
 
 use crate::object::{After, Life, Quota, Serving, Tenant};
-use crate::{AddError, Firmware, FunctionConfig, FunctionId, Platform};
+use crate::{AddError, Firmware, FunctionConfig, FunctionId, NOTE_INTERVAL_NS, Note, Platform};
 
 /// What the physical function is made of.
 #[derive(Debug)]
@@ -39,6 +39,10 @@ pub(crate) struct Physical {
     stopped: u64,
     /// Functions with completions for sleepers, and the host was not told yet.
     completions: u64,
+    /// The host broke its own rings, and the log does not say so yet.
+    broken: bool,
+    /// When there may be a note again.
+    noted_until_ns: u64,
 }
 
 impl Physical {
@@ -102,6 +106,8 @@ impl<E: Engine> Firmware<E> {
             doorbell,
             stopped: 0,
             completions: 0,
+            broken: false,
+            noted_until_ns: 0,
         });
         Ok(id)
     }
@@ -205,7 +211,25 @@ impl<E: Engine> Firmware<E> {
         }
     }
 
-    /// A tenant's function was stopped: the host will be told. Whether it is a tenant's.
+    /// Has the log say something, if it has not just said something else.
+    pub(crate) fn note(&mut self, note: Note, platform: &mut impl Platform) {
+        let now_ns = platform.now_ns();
+        if let (Some(physical), Some(host)) = (&mut self.physical, platform.host())
+            && physical.noted_until_ns <= now_ns
+        {
+            physical.noted_until_ns = now_ns.saturating_add(NOTE_INTERVAL_NS);
+            host.note(note);
+        }
+    }
+
+    /// The host broke its own rings.
+    pub(crate) fn note_broken(&mut self) {
+        if let Some(physical) = &mut self.physical {
+            physical.broken = true;
+        }
+    }
+
+    /// A tenant's function was stopped: the host will be told.
     pub(crate) fn note_stop(&mut self, index: usize) {
         if let Some(physical) = &mut self.physical
             && physical.tenant_at(index).is_some()
@@ -231,11 +255,17 @@ impl<E: Engine> Firmware<E> {
 
     /// Tells the host what happened to its tenants, as far as there is room. What is left is told
     /// when the host rings again, or more happens.
-    pub(crate) fn tell_host(&mut self) {
-        let Some(physical) = &self.physical else {
+    pub(crate) fn tell_host(&mut self, platform: &mut impl Platform) {
+        let Some(physical) = &mut self.physical else {
             return;
         };
         let index = physical.function;
+        if core::mem::take(&mut physical.broken) {
+            self.note(Note::Broken, platform);
+        }
+        let Some(physical) = &self.physical else {
+            return;
+        };
         let (mut stopped, completions) = (physical.stopped, physical.completions);
         while stopped != 0 && self.has_room_for_event(index) {
             let function = stopped.trailing_zeros();
@@ -244,6 +274,7 @@ impl<E: Engine> Firmware<E> {
             let reason = StopReason::BrokenResponseRing as u64;
             let words = [u64::from(function), reason, cookie];
             self.post_event(index, 0, Event::TenantStopped, words);
+            self.note(Note::Stopped(FunctionId(function as u16)), platform);
         }
         let told = completions != 0
             && self.has_room_for_event(index)

@@ -17,6 +17,7 @@ extern crate alloc;
 
 mod address;
 mod span;
+mod window;
 mod windows;
 
 pub use address::{Ipa, Pa};

@@ -13,6 +13,7 @@ use core::sync::atomic::{AtomicU16, Ordering};
 
 use thiserror::Error;
 
+use crate::window::Window;
 use crate::{Ipa, Pa, Span};
 
 /// How many windows one function can have, if nobody says otherwise.
@@ -48,53 +49,6 @@ pub struct OutOfReach {
     pub ipa: Ipa,
     /// Its length in bytes.
     pub len_bytes: u64,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Window {
-    ipa: Ipa,
-    memory: Span,
-}
-
-impl Window {
-    /// Its last address: it is never empty, and never wraps.
-    const fn last(&self) -> u64 {
-        self.ipa.get() + (self.memory.len_bytes() - 1)
-    }
-
-    const fn covers(&self, ipa: Ipa) -> bool {
-        self.ipa.get() <= ipa.get() && ipa.get() <= self.last()
-    }
-
-    /// The `len_bytes` bytes at `ipa`, if it covers all of them.
-    fn all(&self, ipa: Ipa, len_bytes: u64) -> Option<Span> {
-        self.memory.part(ipa.offset_from(self.ipa)?, len_bytes)
-    }
-
-    /// As many of them as it covers: at least one.
-    #[inline]
-    fn some(&self, ipa: Ipa, len_bytes: u64) -> Option<Span> {
-        let offset = ipa.offset_from(self.ipa)?;
-        let left = self.memory.len_bytes().checked_sub(offset)?;
-        let some = self.memory.part(offset, len_bytes.min(left))?;
-        (!some.is_empty()).then_some(some)
-    }
-
-    /// Whether `next` goes on where this one ends, in both kinds of addresses.
-    fn goes_on_in(&self, next: &Self) -> bool {
-        let len_bytes = self.memory.len_bytes();
-        self.ipa.checked_add(len_bytes) == Some(next.ipa)
-            && self.memory.pa().checked_add(len_bytes) == Some(next.memory.pa())
-    }
-
-    /// Makes this window longer by the one that it goes on in.
-    fn append(&mut self, next: &Self) {
-        debug_assert!(self.goes_on_in(next));
-        let len_bytes = self.memory.len_bytes() + next.memory.len_bytes();
-        // SAFETY: 1. and 2. hold for both parts, so they hold for both together. 3. The sum is
-        // where the second part ends, which does not wrap.
-        self.memory = unsafe { Span::new(self.memory.pa(), len_bytes) };
-    }
 }
 
 /// The memory that one function may name, by IPA.

@@ -5,12 +5,13 @@
 // UNSAFETY: test memory is granted to the host.
 #![expect(unsafe_code, reason = "test memory is granted")]
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use unimux_abi::physical::{DOORBELL, REGION_BYTES};
 use unimux_driver::{Device, DmaBlock, Error, NewFunction, Objects, PhysicalFunction, Platform};
-use unimux_firmware::{FunctionId, Host, PhysicalConfig, Quota};
+use unimux_firmware::{FunctionId, Host, Note, PhysicalConfig, Quota};
 use unimux_memory::{Ipa, Pa, Span, Windows};
 
 use crate::ram::{Lease, pa_of};
@@ -30,6 +31,7 @@ pub struct HostMemory {
     ram: Windows,
     /// Doorbell pages that are mapped.
     mapped: Vec<(FunctionId, Pa)>,
+    notes: Rc<RefCell<Vec<Note>>>,
 }
 
 impl Host for HostMemory {
@@ -53,6 +55,10 @@ impl Host for HostMemory {
         self.mapped.retain(|(id, _)| *id != function);
         assert_eq!(self.mapped.len() + 1, before, "it was mapped");
     }
+
+    fn note(&mut self, note: Note) {
+        self.notes.borrow_mut().push(note);
+    }
 }
 
 /// A world with a host in it.
@@ -65,6 +71,7 @@ pub struct HostWorld {
     region: &'static [AtomicU64],
     ram: &'static [AtomicU64],
     lives: Rc<std::cell::Cell<u64>>,
+    notes: Rc<RefCell<Vec<Note>>>,
     _leases: Rc<[Lease; 2]>,
 }
 
@@ -107,9 +114,11 @@ impl HostWorld {
             windows: WINDOWS,
         };
         let id = world.firmware(|firmware| firmware.add_physical_function(config));
+        let notes = Rc::default();
         world.set_host(HostMemory {
             ram: identity(ram),
             mapped: Vec::new(),
+            notes: Rc::clone(&notes),
         });
         Self {
             world,
@@ -117,8 +126,15 @@ impl HostWorld {
             region,
             ram,
             lives: Rc::default(),
+            notes,
             _leases: Rc::new(leases),
         }
+    }
+
+    /// What the log has said so far, and says no more.
+    #[must_use]
+    pub fn notes(&self) -> Vec<Note> {
+        self.notes.take()
     }
 
     /// The region, as the host's agent maps it.

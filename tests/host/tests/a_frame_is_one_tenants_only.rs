@@ -4,8 +4,10 @@ use proptest::prelude::*;
 use unimux_abi::command::Opcode;
 use unimux_abi::physical::{LISTS, PARTITION, REGION_BYTES, TABLES};
 use unimux_driver::{CommandStatus, Error, PhysicalFunction};
+use unimux_firmware::{NOTE_INTERVAL_NS, Note};
 use unimux_host_tests::host::{FRAME, FRAMES, HostWorld, WINDOWS};
 use unimux_host_tests::{RAM_IPA, Stepped};
+use unimux_memory::Pa;
 
 type Agent = PhysicalFunction<Stepped>;
 
@@ -149,6 +151,29 @@ fn what_a_window_may_not_be() {
     }
     assert_eq!(agent.query(a).unwrap().record.window_bytes, 10 * FRAME);
     assert_eq!(agent.query(b).unwrap().record.window_bytes, 0);
+}
+
+/// The log says what was refused, and not more than it can bear.
+#[test]
+fn the_log_says_which_memory_was_refused() {
+    let (host, mut agent, [_, b]) = two();
+    let pa = host.frame(10);
+    let refuse = |agent: &mut Agent| {
+        let granted = agent.grant_window(b, RAM_IPA, pa, FRAME);
+        assert_eq!(granted, refused(CommandStatus::InUse));
+    };
+    for _ in 0..50 {
+        refuse(&mut agent);
+    }
+    let note = Note::Refused {
+        pa: Pa::new(pa),
+        len_bytes: FRAME,
+        status: CommandStatus::InUse,
+    };
+    assert_eq!(host.notes(), [note]);
+    host.world.pass_ns(NOTE_INTERVAL_NS);
+    refuse(&mut agent);
+    assert_eq!(host.notes(), [note]);
 }
 
 #[test]

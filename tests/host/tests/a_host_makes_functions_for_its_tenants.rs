@@ -5,7 +5,7 @@ use unimux_driver::{
     CommandStatus, Counter, Error, Event, FunctionRecord, FunctionState, Objects, RateLimits,
     RecvWr, SendWr, StopReason,
 };
-use unimux_firmware::Quota;
+use unimux_firmware::{Note, Quota};
 use unimux_host_tests::host::{FRAME, FRAMES, HostWorld};
 use unimux_host_tests::{
     Guest, Node, RAM_IPA, RawFunction, Shape, Stepped, World, connect, pattern,
@@ -272,6 +272,8 @@ fn a_tenant_that_breaks_its_rings_is_stopped_and_its_host_is_told() {
         cookie: 1,
     };
     assert_eq!(agent.poll_event().unwrap(), Some(told));
+    let stopped = host.notes();
+    assert!(matches!(stopped[..], [Note::Stopped(id)] if id.get() == function));
     agent.reset(function).unwrap();
     host.attach(&vm).nop().unwrap();
 }

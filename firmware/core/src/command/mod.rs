@@ -142,7 +142,7 @@ impl<E: Engine> Firmware<E> {
     /// Goes on with the command that is not finished, or takes the next one.
     fn command(&mut self, index: usize, platform: &mut impl Platform) -> bool {
         if self.is_physical(index) {
-            self.tell_host();
+            self.tell_host(platform);
         }
         if let Some((tag, unfinished)) = self.functions[index].unfinished.take() {
             let outcome = self.go_on(index, unfinished, platform);
@@ -292,6 +292,7 @@ impl<E: Engine> Firmware<E> {
     /// could take the physical function back: its host attaches it anew.
     fn stop(&mut self, index: usize) {
         if self.is_physical(index) {
+            self.note_broken();
             return self.begin_anew(index);
         }
         self.note_stop(index);

@@ -77,8 +77,22 @@ impl<E: Engine> Firmware<E> {
         })
     }
 
-    /// Lets a tenant name memory of the host that nobody else may name.
+    /// Lets a tenant name memory, or says why not.
     fn grant(
+        &mut self,
+        tenant: usize,
+        ipa: Ipa,
+        pa: Pa,
+        len_bytes: u64,
+        platform: &mut impl Platform,
+    ) -> Result<(), Status> {
+        let outcome = self.try_grant(tenant, ipa, pa, len_bytes, platform);
+        self.note_refusal(&outcome, pa, len_bytes, platform);
+        outcome
+    }
+
+    /// Lets a tenant name memory of the host that nobody else may name.
+    fn try_grant(
         &mut self,
         tenant: usize,
         ipa: Ipa,

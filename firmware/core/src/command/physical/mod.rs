@@ -10,14 +10,15 @@ mod limits;
 mod query;
 
 use unimux_abi::command::{Entry, Opcode};
-use unimux_abi::physical::State;
+use unimux_abi::physical::{PAGE_BYTES, State};
 use unimux_abi::response::Status;
 use unimux_engine::Engine;
+use unimux_memory::Pa;
 
 use super::{Ending, Outcome, arguments};
 use crate::object::{After, Life, Unfinished};
 use crate::physical::Physical;
-use crate::{Firmware, Platform};
+use crate::{Firmware, Note, Platform};
 
 impl<E: Engine> Firmware<E> {
     /// Carries out a verb of the physical function, or begins to.
@@ -33,7 +34,12 @@ impl<E: Engine> Firmware<E> {
             return Err(Status::NotSupported);
         }
         match opcode {
-            Opcode::CreateFunction => self.create_function(entry, platform),
+            Opcode::CreateFunction => {
+                let outcome = self.create_function(entry, platform);
+                let page = Pa::new(entry.arguments()[0]);
+                self.note_refusal(&outcome, page, PAGE_BYTES, platform);
+                outcome
+            }
             Opcode::GrantWindow => self.grant_window(entry, platform),
             Opcode::GrantPages => self.grant_pages(index, entry),
             Opcode::OpenFunction => self.open_function(entry),
@@ -43,6 +49,24 @@ impl<E: Engine> Firmware<E> {
             Opcode::QueryFunction => self.query_function(index, entry),
             Opcode::ListFunctions => self.list_functions(index, entry),
             _ => Err(Status::NotSupported),
+        }
+    }
+
+    /// Has the log say that memory was refused, if it was.
+    fn note_refusal<T>(
+        &mut self,
+        outcome: &Result<T, Status>,
+        pa: Pa,
+        len_bytes: u64,
+        platform: &mut impl Platform,
+    ) {
+        if let Err(status @ (Status::OutOfReach | Status::InUse)) = *outcome {
+            let note = Note::Refused {
+                pa,
+                len_bytes,
+                status,
+            };
+            self.note(note, platform);
         }
     }
 
