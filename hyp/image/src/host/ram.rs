@@ -2,9 +2,9 @@
 //!
 //! It keeps no account of whose what is within it: the firmware does.
 
-use unimux_abi::doorbell;
+use unimux_abi::{doorbell, response::Status};
 use unimux_el2::slots::Slots;
-use unimux_firmware::{FunctionId, Host};
+use unimux_firmware::{FunctionId, Host, Note};
 use unimux_memory::{Ipa, Pa, Span, Windows};
 use unimux_scenario::HostLayout;
 
@@ -53,5 +53,31 @@ impl Host for HostMemory {
 
     fn unmap_doorbell(&mut self, function: FunctionId) {
         self.slots.unmap(usize::from(function.get()));
+    }
+
+    fn note(&mut self, note: Note) {
+        match note {
+            Note::Refused {
+                pa,
+                len_bytes,
+                status: Status::InUse,
+            } => defmt::warn!(
+                "host: {=u64:#x}, {=u64} bytes: refused, a tenant has it already",
+                pa.get(),
+                len_bytes
+            ),
+            Note::Refused { pa, len_bytes, .. } => defmt::warn!(
+                "host: {=u64:#x}, {=u64} bytes: refused, not RAM of the host's",
+                pa.get(),
+                len_bytes
+            ),
+            Note::Stopped(function) => defmt::warn!(
+                "host: function {=u16} is stopped, its tenant broke its ring of responses",
+                function.get()
+            ),
+            Note::Broken => {
+                defmt::warn!("host: it broke its ring of responses, and has to attach anew");
+            }
+        }
     }
 }
