@@ -165,7 +165,11 @@ impl<P: Platform> Session<P> {
         self.wait_for(from, subject, self.patience_ns)
     }
 
-    fn wait_for(&mut self, from: u32, subject: Subject, ns: u64) -> Result<Letter, Error> {
+    /// As [`wait`](Self::wait), for `ns` nanoseconds at most.
+    ///
+    /// # Errors
+    /// As [`wait`](Self::wait).
+    pub fn wait_for(&mut self, from: u32, subject: Subject, ns: u64) -> Result<Letter, Error> {
         let began = self.device.platform().now_ns();
         loop {
             if let Some(letter) = self.poll(from, subject)? {

@@ -52,7 +52,7 @@ pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
             let is_number = rows
                 .iter()
                 .filter_map(|row| row.get(column))
-                .all(|cell| cell.starts_with(|it: char| it.is_ascii_digit() || it == '-'));
+                .all(|cell| cell == "-" || cell.parse::<f64>().is_ok());
             let written = if is_number {
                 write!(line, "{cell:>width$}  ")
             } else {

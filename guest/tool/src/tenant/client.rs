@@ -5,14 +5,17 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use serde_json::json;
-use unimux_driver::{MemoryRegion, Platform as _};
-use unimux_exchange::letter::Letter;
-use unimux_exchange::{Buffer, Connection};
+use unimux_driver::{Error, MemoryRegion, Platform as _};
+use unimux_exchange::letter::{Letter, Subject};
+use unimux_exchange::{Buffer, Connection, Session};
 use unimux_linux::Doorbell;
 
 use super::Own;
 use super::machine::{Machine, broken};
 use crate::output::Output;
+
+/// After how long a ping is sent again.
+const PING_AGAIN_NS: u64 = 1_000_000_000;
 
 /// What a client asks a server for, by letter.
 pub(crate) mod task {
@@ -37,10 +40,8 @@ pub(crate) fn ping(output: Output, own: Own, peer: &str, count: u64) -> Result<(
             sleep(Duration::from_millis(200));
         }
         let session = &mut machine.session;
-        let began = session.device.platform().now_ns();
-        let answer = session.ask(to, task::PING, number).map_err(broken)?;
-        let ns = session.device.platform().now_ns() - began;
-        ensure!(answer == number, "{name} answered another ping");
+        let sent = until_answered(session, to, number).map_err(broken)?;
+        let ns = session.device.platform().now_ns() - sent;
         output.say(&format!(
             "{name}: answer {number} after {:.1} us",
             ns as f64 / 1e3
@@ -59,6 +60,23 @@ pub(crate) fn ping(output: Output, own: Own, peer: &str, count: u64) -> Result<(
         )
     });
     Ok(())
+}
+
+/// Asks until the answer to ping `number` comes; tells when the last question was sent. A question
+/// can be lost: the program that had the peer's function then may have been another one.
+fn until_answered(session: &mut Session<Doorbell>, peer: u32, number: u64) -> Result<u64, Error> {
+    let began = session.device.platform().now_ns();
+    loop {
+        let sent = session.device.platform().now_ns();
+        session.send(peer, Letter::task(task::PING, number))?;
+        match session.wait_for(peer, Subject::Done, PING_AGAIN_NS) {
+            // An answer to an earlier one came late.
+            Ok(answer) if answer.value() != number => {}
+            Ok(_) => return Ok(sent),
+            Err(Error::Timeout) if sent - began < session.patience_ns => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// A connection to a peer that serves, and this side's memory.
