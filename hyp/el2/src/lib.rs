@@ -26,3 +26,4 @@ pub mod stage2;
 pub mod time;
 pub mod vcpu;
 mod vectors;
+pub mod zero;

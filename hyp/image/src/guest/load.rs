@@ -3,7 +3,7 @@
 //! Done by the guest's first core, before the guest runs and again before it is restarted, when
 //! nobody else uses the memory: its vCPUs are stopped and its function is taken back.
 
-use unimux_el2::cache;
+use unimux_el2::{cache, zero};
 use unimux_memory::Span;
 use unimux_paravirt::map::IMAGE_OFFSET;
 
@@ -25,7 +25,7 @@ impl Program {
     /// # Panics
     /// If a part does not fit, which the checks of the scenario exclude.
     pub(crate) fn load(&self) {
-        self.clear();
+        zero::zero(self.ram);
         self.put(0, self.tree);
         self.put(IMAGE_OFFSET, self.image);
         if let Some((offset, payload)) = self.payload {
@@ -36,16 +36,6 @@ impl Program {
         let start = self.ram.pa().get() as usize;
         cache::clean_and_invalidate(start..start + self.ram.len_bytes() as usize);
         cache::invalidate_instructions();
-    }
-
-    fn clear(&self) {
-        const ZEROS: [u64; 512] = [0; 512];
-        let page_bytes = size_of_val(&ZEROS) as u64;
-        for page in 0..self.ram.len_bytes() / page_bytes {
-            self.ram
-                .write(page * page_bytes, &ZEROS)
-                .expect("the page lies in the RAM");
-        }
     }
 
     fn put(&self, offset: u64, bytes: &[u8]) {
