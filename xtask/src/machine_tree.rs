@@ -15,6 +15,7 @@ use unimux_scenario::{
     arm64_image::{HEADER_LEN, ImageHeader},
     host::IMAGE_ALIGN,
 };
+use unimux_tree::Tree;
 
 use crate::scenario_file::Loaded;
 use crate::workspace;
@@ -104,7 +105,7 @@ pub(crate) fn with_scenario(dtb: &[u8], scenario: &Scenario, check: bool) -> Res
         .context("the device tree is cut off")?;
     let fdt = Fdt::new(total).context("the device tree of the machine")?;
     if check {
-        let machine = Machine::read(&fdt)?;
+        let machine = Machine::read(&Tree::new(total)?)?;
         unimux_scenario::check(scenario, &machine)
             .map_err(|refusal| anyhow::anyhow!("{refusal}"))
             .context("the scenario is refused")?;
@@ -189,7 +190,8 @@ mod tests {
         dtb.resize(dtb.len() + 1000, 0);
         let dtb = with_scenario(&dtb, &scenario, false).unwrap();
         let fdt = Fdt::new(&dtb).unwrap();
-        assert_eq!(unimux_scenario::read(&fdt), Ok(scenario.clone()));
+        let read = Tree::new(&dtb).unwrap();
+        assert_eq!(unimux_scenario::read(&read), Ok(scenario.clone()));
         assert!(DeviceTree::from_fdt(&fdt).to_string().contains("rng-seed"));
         assert!(
             with_scenario(&dtb, &scenario, true).is_err(),

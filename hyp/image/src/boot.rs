@@ -2,7 +2,6 @@
 #![expect(unsafe_code, reason = "takes the machine over from whoever ran before")]
 // UNSAFETY: symbols for the entry code, the boot loader's memory, the switch to our own map.
 
-use dtoolkit::fdt::Fdt;
 use unimux_board::Board;
 use unimux_el2::{
     boot::EntryTable,
@@ -17,6 +16,7 @@ use unimux_scenario::{
     Machine, MachineError,
     host::{DEVICE_TREE, UNIMUX},
 };
+use unimux_tree::Tree;
 
 use crate::{
     board::ThisBoard,
@@ -112,19 +112,22 @@ extern "C" fn image_main(tree: u64) -> ! {
 }
 
 /// The device tree, at `address` or where the board's loader leaves it.
-fn device_tree(address: u64) -> Option<Fdt<'static>> {
+fn device_tree(address: u64) -> Option<Tree<'static>> {
     let address = if address == 0 {
         ThisBoard::FALLBACK_DEVICE_TREE?
     } else {
         address
     };
-    // SAFETY: the loader's word that a tree is there; it is checked to be one, nobody writes it,
-    // and its memory is kept for it.
-    unsafe { Fdt::from_raw(core::ptr::with_exposed_provenance(address as usize)) }.ok()
+    let tree = core::ptr::with_exposed_provenance::<u8>(address as usize);
+    // SAFETY: the loader's word that a tree is there, which begins with its length.
+    let first_bytes = unsafe { &*tree.cast::<[u8; 8]>() };
+    let len_bytes = Tree::len_bytes(first_bytes)?;
+    // SAFETY: as above; nobody writes it, and its memory is kept for it.
+    Tree::new(unsafe { core::slice::from_raw_parts(tree, len_bytes) }).ok()
 }
 
 /// The machine, with what is taken of its memory already.
-fn with_what_is_taken(tree: &Fdt<'_>) -> Result<Machine, MachineError> {
+fn with_what_is_taken(tree: &Tree<'_>) -> Result<Machine, MachineError> {
     let image = layout::image();
     let tree_bytes = tree.data();
     Ok(Machine::read(tree)?

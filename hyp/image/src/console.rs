@@ -5,10 +5,10 @@
 
 use alloc::boxed::Box;
 
-use dtoolkit::fdt::Fdt;
 use unimux_board::{Board, Console};
 use unimux_el2::lock::Lock;
 use unimux_serial::{CHUNK_MAX, Channel, encode};
+use unimux_tree::Tree;
 
 use crate::{board::ThisBoard, virtio};
 
@@ -26,7 +26,7 @@ pub(crate) fn init(console: <ThisBoard as Board>::Console) {
 }
 
 /// Leaves the UART, which is to be a host's. Without a virtio-console all that follows is lost.
-pub(crate) fn leave_uart(tree: &Fdt<'_>) {
+pub(crate) fn leave_uart(tree: &Tree<'_>) {
     let sink = virtio::console(tree).map_or(Sink::None, |it| Sink::Virtio(Box::new(it)));
     if matches!(sink, Sink::None) {
         defmt::warn!("the log ends here: the UART is the host's, and there is no virtio-console");

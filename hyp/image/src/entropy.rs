@@ -8,8 +8,8 @@ use chacha20::{
     ChaCha20Rng,
     rand_core::{Rng, SeedableRng},
 };
-use dtoolkit::fdt::Fdt;
 use unimux_el2::time;
+use unimux_tree::Tree;
 
 use crate::{machine, virtio};
 
@@ -41,7 +41,7 @@ pub(crate) struct Seeds {
 }
 
 /// Makes the seeds, or says that there is no entropy.
-pub(crate) fn gather(tree: &Fdt<'_>) -> Option<Seeds> {
+pub(crate) fn gather(tree: &Tree<'_>) -> Option<Seeds> {
     let mut pool = Pool::default();
     let mut sources = 0;
     pool.stir(b"unimux key seed 1");

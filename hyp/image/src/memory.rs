@@ -2,7 +2,6 @@
 #![expect(unsafe_code, reason = "memory is named by physical address")]
 // UNSAFETY: the switch to our own map, and slices over what the boot loader left.
 
-use dtoolkit::fdt::Fdt;
 use unimux_board::Board;
 use unimux_el2::{
     cache, layout,
@@ -12,6 +11,7 @@ use unimux_el2::{
 use unimux_memory::{Ipa, Pa, Span, Windows};
 use unimux_paravirt::map;
 use unimux_scenario::{Layout, Module, PaRange, Scenario};
+use unimux_tree::Tree;
 
 use crate::{board::ThisBoard, invariant::holds};
 
@@ -21,7 +21,7 @@ fn addresses(range: PaRange) -> core::ops::Range<usize> {
 
 /// Makes the map of everything Unimux needs, and runs on it from here on. With a host, gives the
 /// slots for its pages.
-pub(crate) fn map(tree: &Fdt<'_>, scenario: &Scenario, places: &Layout) -> Option<Slots> {
+pub(crate) fn map(tree: &Tree<'_>, scenario: &Scenario, places: &Layout) -> Option<Slots> {
     let mut stage1 = holds(Stage1::of_image(), "the heap has room for tables");
     let mut add = |range, purpose| holds(stage1.map(range, purpose), "ranges were checked");
     for device in ThisBoard::DEVICES {

@@ -5,9 +5,9 @@
 use alloc::alloc::{alloc_zeroed, dealloc};
 use core::{alloc::Layout, ptr::NonNull};
 
-use dtoolkit::fdt::Fdt;
 use unimux_board::Board;
 use unimux_el2::lock::Lock;
+use unimux_tree::Tree;
 use virtio_drivers::{
     BufferDirection, Hal, PAGE_SIZE, PhysAddr,
     device::{console::VirtIOConsole, rng::VirtIORng},
@@ -66,7 +66,7 @@ pub(crate) fn claimed() -> heapless::Vec<u64, 2> {
 }
 
 /// The first transport with a device of this kind, for Unimux alone.
-fn claim(tree: &Fdt<'_>, kind: DeviceType) -> Option<MmioTransport<'static>> {
+fn claim(tree: &Tree<'_>, kind: DeviceType) -> Option<MmioTransport<'static>> {
     machine::virtio_transports(tree)
         .into_iter()
         // One that is looked at is reset when it is let go.
@@ -92,7 +92,7 @@ fn claim(tree: &Fdt<'_>, kind: DeviceType) -> Option<MmioTransport<'static>> {
 }
 
 /// 32 random bytes, if there is a virtio-rng.
-pub(crate) fn random_bytes(tree: &Fdt<'_>) -> Option<[u8; 32]> {
+pub(crate) fn random_bytes(tree: &Tree<'_>) -> Option<[u8; 32]> {
     let transport = claim(tree, DeviceType::EntropySource)?;
     let mut device = VirtIORng::<Identity, _>::new(transport).ok()?;
     let mut bytes = [0; 32];
@@ -104,6 +104,6 @@ pub(crate) fn random_bytes(tree: &Fdt<'_>) -> Option<[u8; 32]> {
 pub(crate) type Console = VirtIOConsole<Identity, MmioTransport<'static>>;
 
 /// The first virtio-console, if there is one.
-pub(crate) fn console(tree: &Fdt<'_>) -> Option<Console> {
+pub(crate) fn console(tree: &Tree<'_>) -> Option<Console> {
     VirtIOConsole::new(claim(tree, DeviceType::Console)?).ok()
 }

@@ -2,9 +2,8 @@
 
 use alloc::vec::Vec;
 
-use dtoolkit::fdt::{Fdt, FdtNode};
-use dtoolkit::{Node, Property};
 use unimux_text::texts;
+use unimux_tree::{Node, Tree};
 
 use crate::PaRange;
 
@@ -53,15 +52,15 @@ impl Machine {
     ///
     /// # Errors
     /// [`MachineError`], if there are no cores or no memory, or they cannot be read.
-    pub fn read(fdt: &Fdt<'_>) -> Result<Self, MachineError> {
+    pub fn read(tree: &Tree<'_>) -> Result<Self, MachineError> {
         let mut machine = Self {
-            cores: cores(fdt)?,
+            cores: cores(tree)?,
             ..Self::default()
         };
-        for node in fdt.root().children() {
+        for node in tree.root().children() {
             let is_memory = node
                 .property("device_type")
-                .and_then(|it| it.value_as::<&str>().ok())
+                .and_then(|it| it.text())
                 .is_some_and(|it| it == "memory");
             if is_memory {
                 ranges(node, "memory", |range| machine.memory.push(range))?;
@@ -76,13 +75,13 @@ impl Machine {
                 range,
             })
         };
-        if let Some(parent) = fdt.find_node("/reserved-memory") {
+        if let Some(parent) = tree.find_node("/reserved-memory") {
             for node in parent.children() {
                 ranges(node, "reserved-memory", &mut reserve)?;
             }
         }
-        for it in fdt.memory_reservations() {
-            if let Some(range) = PaRange::new(it.address(), it.size()) {
+        for it in tree.memory_reservations() {
+            if let Some(range) = PaRange::new(it.address, it.len_bytes) {
                 reserve(range);
             }
         }
@@ -99,8 +98,8 @@ impl Machine {
     }
 }
 
-fn cores(fdt: &Fdt<'_>) -> Result<u32, MachineError> {
-    let cpus = fdt.find_node("/cpus").ok_or(MachineError::NoCores)?;
+fn cores(tree: &Tree<'_>) -> Result<u32, MachineError> {
+    let cpus = tree.find_node("/cpus").ok_or(MachineError::NoCores)?;
     let count = cpus
         .children()
         .filter(|it| it.name_without_address() == "cpu")
@@ -112,17 +111,12 @@ fn cores(fdt: &Fdt<'_>) -> Result<u32, MachineError> {
 }
 
 fn ranges(
-    node: FdtNode<'_>,
+    node: Node<'_>,
     under: &'static str,
     mut each: impl FnMut(PaRange),
 ) -> Result<(), MachineError> {
-    let Some(regs) = node.reg().map_err(|_| MachineError::Reg(under))? else {
-        return Ok(());
-    };
-    for reg in regs {
-        let base = reg.address::<u64>().map_err(|_| MachineError::Reg(under))?;
-        let len_bytes = reg.size::<u64>().map_err(|_| MachineError::Reg(under))?;
-        if let Some(range) = PaRange::new(base, len_bytes) {
+    for reg in node.reg().ok_or(MachineError::Reg(under))? {
+        if let Some(range) = PaRange::new(reg.address, reg.len_bytes) {
             each(range);
         }
     }
@@ -166,7 +160,7 @@ mod tests {
     }
 
     fn read(tree: &DeviceTree) -> Result<Machine, MachineError> {
-        Machine::read(&Fdt::new(&tree.to_dtb()).unwrap())
+        Machine::read(&Tree::new(&tree.to_dtb()).unwrap())
     }
 
     fn range(base: u64, len_bytes: u64) -> PaRange {

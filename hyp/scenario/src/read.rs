@@ -5,20 +5,16 @@
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::ffi::CStr;
 
-use dtoolkit::fdt::{Fdt, FdtNode, FdtProperty};
-use dtoolkit::{Node, Property};
 use unimux_text::texts;
-use zerocopy::FromBytes;
-use zerocopy::big_endian::U32;
+use unimux_tree::{Node, Tree};
 
 use crate::binding::{self, property as name};
 use crate::host;
 use crate::{Function, Guest, Host, Module, OnFault, Quota, Scenario};
 
 /// What is wrong with the scenario's device tree, and where. It borrows the names in the tree.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadError<'a> {
     /// The tree has no `/chosen/unimux`.
     NoScenario,
@@ -44,8 +40,8 @@ pub enum ReadError<'a> {
     UnknownProperty {
         /// Whose.
         node: NodePath<'a>,
-        /// The property: it lends its name to nobody for longer than it lives.
-        property: FdtProperty<'a>,
+        /// Name.
+        property: &'a str,
     },
     /// A node that the binding does not have.
     UnknownNode {
@@ -86,7 +82,7 @@ texts!(ReadError<'_> {
     Self::Missing { node, property } => "{}: property {} is missing", node, property;
     Self::Malformed { node, property, expected } =>
         "{}: property {} must be {}", node, property, expected;
-    Self::UnknownProperty { node, property } => "{}: property {} is not known", node, property.name();
+    Self::UnknownProperty { node, property } => "{}: property {} is not known", node, property;
     Self::UnknownNode { node } => "{}: no such node in a scenario", node;
     Self::UnknownRole { node, role } => "{}: role \"{}\" is not supported", node, role;
 });
@@ -97,8 +93,8 @@ impl core::error::Error for ReadError<'_> {}
 ///
 /// # Errors
 /// [`ReadError`], for the first thing that is not as [`binding`] says.
-pub fn read<'a>(fdt: &Fdt<'a>) -> Result<Scenario, ReadError<'a>> {
-    let node = fdt.find_node(binding::PATH).ok_or(ReadError::NoScenario)?;
+pub fn read<'a>(tree: &Tree<'a>) -> Result<Scenario, ReadError<'a>> {
+    let node = tree.find_node(binding::PATH).ok_or(ReadError::NoScenario)?;
     let path = NodePath::Scenario;
     let node = At { node, path };
     if node.text(name::COMPATIBLE, STRING)? != Some(binding::COMPATIBLE) {
@@ -192,11 +188,11 @@ fn function<'a>(node: &At<'a>) -> Result<Function, ReadError<'a>> {
     let quota = match node.cells(name::QUOTA, five)? {
         None => default.quota,
         Some([pds, cqs, qps, mrs, pages]) => Quota {
-            pds: pds.get(),
-            cqs: cqs.get(),
-            qps: qps.get(),
-            mrs: mrs.get(),
-            pages: pages.get(),
+            pds: u32::from_be_bytes(*pds),
+            cqs: u32::from_be_bytes(*cqs),
+            qps: u32::from_be_bytes(*qps),
+            mrs: u32::from_be_bytes(*mrs),
+            pages: u32::from_be_bytes(*pages),
         },
         Some(_) => return Err(node.malformed(name::QUOTA, five)),
     };
@@ -211,7 +207,7 @@ fn function<'a>(node: &At<'a>) -> Result<Function, ReadError<'a>> {
 
 /// A node that knows its path.
 struct At<'a> {
-    node: FdtNode<'a>,
+    node: Node<'a>,
     path: NodePath<'a>,
 }
 
@@ -219,7 +215,7 @@ impl<'a> At<'a> {
     fn cores(&self) -> Result<Vec<u32>, ReadError<'a>> {
         let cores = self.cells(name::CORES, "a list of cells")?;
         let cores = self.required(name::CORES, cores)?;
-        Ok(cores.iter().map(|it| it.get()).collect())
+        Ok(cores.iter().map(|it| u32::from_be_bytes(*it)).collect())
     }
 
     fn arguments(&self) -> Result<String, ReadError<'a>> {
@@ -239,12 +235,10 @@ impl<'a> At<'a> {
         property: &'static str,
         expected: &'static str,
     ) -> Result<Option<&'a str>, ReadError<'a>> {
-        let Some(value) = self.found(property) else {
-            return Ok(None);
-        };
-        match CStr::from_bytes_with_nul(value).map(CStr::to_str) {
-            Ok(Ok(text)) => Ok(Some(text)),
-            _ => Err(self.malformed(property, expected)),
+        match self.node.property(property).map(|it| it.text()) {
+            None => Ok(None),
+            Some(Some(text)) => Ok(Some(text)),
+            Some(None) => Err(self.malformed(property, expected)),
         }
     }
 
@@ -252,18 +246,18 @@ impl<'a> At<'a> {
         &self,
         property: &'static str,
         expected: &'static str,
-    ) -> Result<Option<&'a [U32]>, ReadError<'a>> {
-        match self.found(property).map(<[U32]>::ref_from_bytes) {
+    ) -> Result<Option<&'a [[u8; 4]]>, ReadError<'a>> {
+        match self.node.property(property).map(|it| it.cells()) {
             None => Ok(None),
-            Some(Ok(cells)) => Ok(Some(cells)),
-            Some(Err(_)) => Err(self.malformed(property, expected)),
+            Some(Some(cells)) => Ok(Some(cells)),
+            Some(None) => Err(self.malformed(property, expected)),
         }
     }
 
     fn number(&self, property: &'static str) -> Result<Option<u32>, ReadError<'a>> {
         match self.cells(property, ONE_CELL)? {
             None => Ok(None),
-            Some([cell]) => Ok(Some(cell.get())),
+            Some([cell]) => Ok(Some(u32::from_be_bytes(*cell))),
             Some(_) => Err(self.malformed(property, ONE_CELL)),
         }
     }
@@ -299,27 +293,22 @@ impl<'a> At<'a> {
 
     /// A property whose presence says all.
     fn flag(&self, property: &'static str) -> Result<bool, ReadError<'a>> {
-        match self.found(property) {
+        match self.node.property(property) {
             None => Ok(false),
-            Some([]) => Ok(true),
+            Some(it) if it.value().is_empty() => Ok(true),
             Some(_) => Err(self.malformed(property, "empty")),
         }
     }
 
-    fn found(&self, property: &str) -> Option<&'a [u8]> {
-        let mut properties = self.node.properties();
-        let found = properties.find(|it| it.name() == property)?;
-        found.value_as().ok()
-    }
-
     fn knows_only(&self, known: &[&str]) -> Result<(), ReadError<'a>> {
-        for property in self.node.properties() {
-            if !known.contains(&property.name()) {
-                let node = self.path;
-                return Err(ReadError::UnknownProperty { node, property });
-            }
+        let mut names = self.node.properties().map(|it| it.name());
+        match names.find(|it| !known.contains(it)) {
+            None => Ok(()),
+            Some(property) => Err(ReadError::UnknownProperty {
+                node: self.path,
+                property,
+            }),
         }
-        Ok(())
     }
 
     fn has_no_nodes(&self) -> Result<(), ReadError<'a>> {
@@ -340,6 +329,6 @@ impl<'a> At<'a> {
     }
 }
 
-fn join(high: U32, low: U32) -> u64 {
-    u64::from(high.get()) << 32 | u64::from(low.get())
+fn join(high: [u8; 4], low: [u8; 4]) -> u64 {
+    u64::from(u32::from_be_bytes(high)) << 32 | u64::from(u32::from_be_bytes(low))
 }

@@ -96,12 +96,12 @@ mod tests {
     use crate::read::{ReadError, read};
     use crate::strategy::{guest, scenario};
     use alloc::string::String;
-    use dtoolkit::fdt::Fdt;
     use proptest::prelude::*;
+    use unimux_tree::Tree;
 
     fn there_and_back(tree: &DeviceTree) -> Result<Scenario, String> {
         let dtb = tree.to_dtb();
-        read(&Fdt::new(&dtb).unwrap()).map_err(|error| error.to_string())
+        read(&Tree::new(&dtb).unwrap()).map_err(|error| error.to_string())
     }
 
     fn tree_of_one() -> DeviceTree {
@@ -135,7 +135,7 @@ mod tests {
             let mut dtb = tree_of_one().to_dtb();
             let at = at.index(dtb.len());
             dtb[at] = to;
-            if let Ok(fdt) = Fdt::new(&dtb) {
+            if let Ok(fdt) = Tree::new(&dtb) {
                 let _ = read(&fdt);
             }
         }

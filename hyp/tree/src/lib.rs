@@ -38,6 +38,15 @@ pub enum TreeError {
     Structure,
 }
 
+unimux_text::texts!(TreeError {
+    Self::Magic => "no device tree: it does not begin with the magic number";
+    Self::Version => "a device tree of a version that is not compatible with 17";
+    Self::CutOff => "a device tree that is cut off";
+    Self::Structure => "a device tree whose nodes are broken or nested too deep";
+});
+
+impl core::error::Error for TreeError {}
+
 /// A device tree.
 #[derive(Clone, Copy, Debug)]
 pub struct Tree<'a> {

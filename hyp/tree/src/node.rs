@@ -52,12 +52,14 @@ impl<'a> Node<'a> {
     }
 
     /// Its property `name`.
+    #[inline(never)]
     #[must_use]
     pub fn property(&self, name: &str) -> Option<Property<'a>> {
         self.properties().find(|it| it.name() == name)
     }
 
     /// The nodes in it.
+    #[inline(never)]
     #[must_use]
     pub fn children(&self) -> Children<'a> {
         let count = |name, default| {
@@ -119,6 +121,7 @@ pub struct Children<'a> {
 impl<'a> Iterator for Children<'a> {
     type Item = Node<'a>;
 
+    #[inline(never)]
     fn next(&mut self) -> Option<Node<'a>> {
         loop {
             let (token, next) = token(&self.tree, self.at)?;

@@ -11,12 +11,9 @@
 
 use alloc::vec::Vec;
 
-use dtoolkit::{
-    Node, Property,
-    fdt::{Fdt, FdtNode},
-};
 use unimux_abi::physical;
 use unimux_scenario::{Host, HostLayout};
+use unimux_tree::{Node, Tree};
 
 use crate::flat_tree::{FlatTree, pair, reg, unit};
 
@@ -41,10 +38,10 @@ const OWN_OF_CHOSEN: [&str; 4] = [
 ];
 
 /// Makes the tree.
-pub(crate) fn make(machine: &Fdt<'_>, edits: &Edits<'_>) -> Vec<u8> {
+pub(crate) fn make(machine: &Tree<'_>, edits: &Edits<'_>) -> Vec<u8> {
     let mut tree = FlatTree::default();
     for it in machine.memory_reservations() {
-        tree.reserve(it.address(), it.size());
+        tree.reserve(it.address, it.len_bytes);
     }
     let root = machine.root();
     tree.begin("");
@@ -90,20 +87,20 @@ pub(crate) fn make(machine: &Fdt<'_>, edits: &Edits<'_>) -> Vec<u8> {
     tree.finish()
 }
 
-fn copy_properties(tree: &mut FlatTree, node: FdtNode<'_>, but: &[&str]) {
+fn copy_properties(tree: &mut FlatTree, node: Node<'_>, but: &[&str]) {
     for property in node.properties().filter(|it| !but.contains(&it.name())) {
         tree.bytes(property.name(), property.value());
     }
 }
 
-fn copy_nodes(tree: &mut FlatTree, node: FdtNode<'_>, keep: impl Fn(&FdtNode<'_>) -> bool) {
+fn copy_nodes(tree: &mut FlatTree, node: Node<'_>, keep: impl Fn(&Node<'_>) -> bool) {
     for inner in node.children().filter(keep) {
         copy(tree, inner);
     }
 }
 
 /// Copies a node with all that is in it. Deep as the tree is, which the boot loader made.
-fn copy(tree: &mut FlatTree, node: FdtNode<'_>) {
+fn copy(tree: &mut FlatTree, node: Node<'_>) {
     tree.begin(node.name());
     copy_properties(tree, node, &[]);
     copy_nodes(tree, node, |_| true);
@@ -111,7 +108,7 @@ fn copy(tree: &mut FlatTree, node: FdtNode<'_>) {
 }
 
 /// Cores are numbered in the order of their nodes, as scenarios number them.
-fn cpus(tree: &mut FlatTree, node: FdtNode<'_>, edits: &Edits<'_>) {
+fn cpus(tree: &mut FlatTree, node: Node<'_>, edits: &Edits<'_>) {
     tree.begin("cpus");
     copy_properties(tree, node, &[]);
     let mut core = 0;
@@ -158,10 +155,10 @@ fn withhold(tree: &mut FlatTree, edits: &Edits<'_>) {
     }
 }
 
-fn is_kept_back(node: FdtNode<'_>, edits: &Edits<'_>) -> bool {
+fn is_kept_back(node: Node<'_>, edits: &Edits<'_>) -> bool {
     node.name_without_address() == "virtio_mmio"
-        && node.reg().ok().flatten().is_some_and(|mut regs| {
-            let base = regs.next().and_then(|it| it.address::<u64>().ok());
-            base.is_some_and(|base| edits.transports.contains(&base))
+        && node.reg().is_some_and(|mut regs| {
+            let first = regs.next();
+            first.is_some_and(|it| edits.transports.contains(&it.address))
         })
 }
