@@ -3,6 +3,7 @@
 //! It does not check what the numbers mean ([`crate::check()`] does), only that they are there and
 //! are numbers. Every error names the node and the property.
 
+use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -89,16 +90,21 @@ texts!(ReadError<'_> {
 
 impl core::error::Error for ReadError<'_> {}
 
+/// What was read, or what is wrong. In a box, as every step hands it on.
+type Read<'a, T> = Result<T, Box<ReadError<'a>>>;
+
 /// Reads the scenario.
 ///
 /// # Errors
 /// [`ReadError`], for the first thing that is not as [`binding`] says.
-pub fn read<'a>(tree: &Tree<'a>) -> Result<Scenario, ReadError<'a>> {
-    let node = tree.find_node(binding::PATH).ok_or(ReadError::NoScenario)?;
+pub fn read<'a>(tree: &Tree<'a>) -> Result<Scenario, Box<ReadError<'a>>> {
+    let node = tree
+        .find_node(binding::PATH)
+        .ok_or_else(|| Box::new(ReadError::NoScenario))?;
     let path = NodePath::Scenario;
     let node = At { node, path };
     if node.text(name::COMPATIBLE, STRING)? != Some(binding::COMPATIBLE) {
-        return Err(ReadError::NotCompatible);
+        return Err(ReadError::NotCompatible.into());
     }
     node.knows_only(&name::OF_SCENARIO)?;
     let mut guests = Vec::new();
@@ -109,7 +115,7 @@ pub fn read<'a>(tree: &Tree<'a>) -> Result<Scenario, ReadError<'a>> {
         match child.node.name_without_address() {
             binding::GUEST => guests.push(guest(&child)?),
             binding::KVM_HOST if the_host.is_none() => the_host = Some(host(&child)?),
-            _ => return Err(ReadError::UnknownNode { node: path }),
+            _ => return Err(ReadError::UnknownNode { node: path }.into()),
         }
     }
     Ok(Scenario {
@@ -126,13 +132,13 @@ const ONE_CELL: &str = "one cell";
 const TWO_CELLS: &str = "two cells (a number of 64 bits)";
 const FOUR_CELLS: &str = "four cells (address and length of 64 bits)";
 
-fn guest<'a>(node: &At<'a>) -> Result<Guest, ReadError<'a>> {
+fn guest<'a>(node: &At<'a>) -> Read<'a, Guest> {
     let role = node
         .text(name::ROLE, STRING)?
         .unwrap_or(binding::ROLE_GUEST);
     if role != binding::ROLE_GUEST {
         let node = node.path;
-        return Err(ReadError::UnknownRole { node, role });
+        return Err(ReadError::UnknownRole { node, role }.into());
     }
     node.knows_only(&name::OF_GUEST)?;
     node.has_no_nodes()?;
@@ -151,7 +157,7 @@ fn guest<'a>(node: &At<'a>) -> Result<Guest, ReadError<'a>> {
     })
 }
 
-fn host<'a>(node: &At<'a>) -> Result<Host, ReadError<'a>> {
+fn host<'a>(node: &At<'a>) -> Read<'a, Host> {
     node.knows_only(&name::OF_HOST)?;
     node.has_no_nodes()?;
     let functions = node.number(name::FUNCTIONS)?;
@@ -164,7 +170,7 @@ fn host<'a>(node: &At<'a>) -> Result<Host, ReadError<'a>> {
     })
 }
 
-fn on_fault<'a>(node: &At<'a>) -> Result<OnFault, ReadError<'a>> {
+fn on_fault<'a>(node: &At<'a>) -> Read<'a, OnFault> {
     let expected = "\"stop\" or \"restart\"";
     let times_max = node.number(name::RESTARTS_MAX)?;
     match node
@@ -182,7 +188,7 @@ fn on_fault<'a>(node: &At<'a>) -> Result<OnFault, ReadError<'a>> {
     }
 }
 
-fn function<'a>(node: &At<'a>) -> Result<Function, ReadError<'a>> {
+fn function<'a>(node: &At<'a>) -> Read<'a, Function> {
     let default = Function::default();
     let five = "five cells: pds, cqs, qps, mrs and pages";
     let quota = match node.cells(name::QUOTA, five)? {
@@ -212,29 +218,27 @@ struct At<'a> {
 }
 
 impl<'a> At<'a> {
-    fn cores(&self) -> Result<Vec<u32>, ReadError<'a>> {
+    fn cores(&self) -> Read<'a, Vec<u32>> {
         let cores = self.cells(name::CORES, "a list of cells")?;
         let cores = self.required(name::CORES, cores)?;
         Ok(cores.iter().map(|it| u32::from_be_bytes(*it)).collect())
     }
 
-    fn arguments(&self) -> Result<String, ReadError<'a>> {
+    fn arguments(&self) -> Read<'a, String> {
         Ok(self.text(name::BOOTARGS, STRING)?.unwrap_or("").to_string())
     }
 
-    fn required<T>(&self, property: &'static str, found: Option<T>) -> Result<T, ReadError<'a>> {
-        found.ok_or(ReadError::Missing {
-            node: self.path,
-            property,
+    fn required<T>(&self, property: &'static str, found: Option<T>) -> Read<'a, T> {
+        found.ok_or_else(|| {
+            Box::new(ReadError::Missing {
+                node: self.path,
+                property,
+            })
         })
     }
 
     /// A string of UTF-8 with one zero byte, at its end.
-    fn text(
-        &self,
-        property: &'static str,
-        expected: &'static str,
-    ) -> Result<Option<&'a str>, ReadError<'a>> {
+    fn text(&self, property: &'static str, expected: &'static str) -> Read<'a, Option<&'a str>> {
         match self.node.property(property).map(|it| it.text()) {
             None => Ok(None),
             Some(Some(text)) => Ok(Some(text)),
@@ -246,7 +250,7 @@ impl<'a> At<'a> {
         &self,
         property: &'static str,
         expected: &'static str,
-    ) -> Result<Option<&'a [[u8; 4]]>, ReadError<'a>> {
+    ) -> Read<'a, Option<&'a [[u8; 4]]>> {
         match self.node.property(property).map(|it| it.cells()) {
             None => Ok(None),
             Some(Some(cells)) => Ok(Some(cells)),
@@ -254,7 +258,7 @@ impl<'a> At<'a> {
         }
     }
 
-    fn number(&self, property: &'static str) -> Result<Option<u32>, ReadError<'a>> {
+    fn number(&self, property: &'static str) -> Read<'a, Option<u32>> {
         match self.cells(property, ONE_CELL)? {
             None => Ok(None),
             Some([cell]) => Ok(Some(u32::from_be_bytes(*cell))),
@@ -262,7 +266,7 @@ impl<'a> At<'a> {
         }
     }
 
-    fn sixteen_bits(&self, property: &'static str) -> Result<Option<u16>, ReadError<'a>> {
+    fn sixteen_bits(&self, property: &'static str) -> Read<'a, Option<u16>> {
         let Some(value) = self.number(property)? else {
             return Ok(None);
         };
@@ -272,7 +276,7 @@ impl<'a> At<'a> {
         }
     }
 
-    fn wide(&self, property: &'static str) -> Result<Option<u64>, ReadError<'a>> {
+    fn wide(&self, property: &'static str) -> Read<'a, Option<u64>> {
         match self.cells(property, TWO_CELLS)? {
             None => Ok(None),
             Some([high, low]) => Ok(Some(join(*high, *low))),
@@ -280,7 +284,7 @@ impl<'a> At<'a> {
         }
     }
 
-    fn module(&self, property: &'static str) -> Result<Option<Module>, ReadError<'a>> {
+    fn module(&self, property: &'static str) -> Read<'a, Option<Module>> {
         match self.cells(property, FOUR_CELLS)? {
             None => Ok(None),
             Some([pa_high, pa_low, len_high, len_low]) => Ok(Some(Module {
@@ -292,7 +296,7 @@ impl<'a> At<'a> {
     }
 
     /// A property whose presence says all.
-    fn flag(&self, property: &'static str) -> Result<bool, ReadError<'a>> {
+    fn flag(&self, property: &'static str) -> Read<'a, bool> {
         match self.node.property(property) {
             None => Ok(false),
             Some(it) if it.value().is_empty() => Ok(true),
@@ -300,32 +304,32 @@ impl<'a> At<'a> {
         }
     }
 
-    fn knows_only(&self, known: &[&str]) -> Result<(), ReadError<'a>> {
+    fn knows_only(&self, known: &[&str]) -> Read<'a, ()> {
         let mut names = self.node.properties().map(|it| it.name());
         match names.find(|it| !known.contains(it)) {
             None => Ok(()),
-            Some(property) => Err(ReadError::UnknownProperty {
+            Some(property) => Err(Box::new(ReadError::UnknownProperty {
                 node: self.path,
                 property,
-            }),
+            })),
         }
     }
 
-    fn has_no_nodes(&self) -> Result<(), ReadError<'a>> {
+    fn has_no_nodes(&self) -> Read<'a, ()> {
         match self.node.children().next() {
             None => Ok(()),
-            Some(inner) => Err(ReadError::UnknownNode {
+            Some(inner) => Err(Box::new(ReadError::UnknownNode {
                 node: NodePath::Inner(self.node.name(), inner.name()),
-            }),
+            })),
         }
     }
 
-    fn malformed(&self, property: &'static str, expected: &'static str) -> ReadError<'a> {
-        ReadError::Malformed {
+    fn malformed(&self, property: &'static str, expected: &'static str) -> Box<ReadError<'a>> {
+        Box::new(ReadError::Malformed {
             node: self.path,
             property,
             expected,
-        }
+        })
     }
 }
 
