@@ -50,6 +50,7 @@ mod physical;
 mod rate;
 mod schedule;
 mod take_back;
+mod tell_host;
 mod transfer;
 mod turn;
 

@@ -6,13 +6,12 @@
 use alloc::boxed::Box;
 
 use unimux_abi::doorbell;
-use unimux_abi::physical::{self, State, StopReason};
-use unimux_abi::response::Event;
+use unimux_abi::physical::{self, State};
 use unimux_engine::Engine;
 use unimux_memory::{Ipa, Span, Windows};
 
 use crate::object::{After, Life, Quota, Serving, Tenant};
-use crate::{AddError, Firmware, FunctionConfig, FunctionId, NOTE_INTERVAL_NS, Note, Platform};
+use crate::{AddError, Firmware, FunctionConfig, FunctionId, Platform};
 
 /// What the physical function is made of.
 #[derive(Debug)]
@@ -36,13 +35,13 @@ pub(crate) struct Physical {
     /// Its own doorbell page, which stands in where a tenant has none.
     doorbell: Span,
     /// Functions that were stopped, and the host was not told yet; a bit for each.
-    stopped: u64,
+    pub(crate) stopped: u64,
     /// Functions with completions for sleepers, and the host was not told yet.
-    completions: u64,
+    pub(crate) completions: u64,
     /// The host broke its own rings, and the log does not say so yet.
-    broken: bool,
+    pub(crate) broken: bool,
     /// When there may be a note again.
-    noted_until_ns: u64,
+    pub(crate) noted_until_ns: u64,
 }
 
 impl Physical {
@@ -165,14 +164,16 @@ impl<E: Engine> Firmware<E> {
 
     /// A function is free: what the host said of it before is carried out.
     pub(crate) fn taken_back(&mut self, index: usize, platform: &mut impl Platform) {
-        let Some(tenant) = (self.physical.as_ref()).and_then(|physical| physical.tenant_at(index))
-        else {
+        let Some(physical) = &self.physical else {
             return;
         };
-        match self.physical.as_ref().map(|all| all.tenants[tenant].life) {
-            Some(Life::Leaving(After::Open)) => self.open_tenant(tenant),
-            Some(Life::Leaving(After::Unused)) => self.forget_tenant(tenant, platform),
-            _ => {}
+        let Some(tenant) = physical.tenant_at(index) else {
+            return;
+        };
+        match physical.tenants[tenant].life {
+            Life::Leaving(After::Open) => self.open_tenant(tenant),
+            Life::Leaving(After::Unused) => self.forget_tenant(tenant, platform),
+            Life::Unused | Life::Closed | Life::Open => {}
         }
     }
 
@@ -209,85 +210,5 @@ impl<E: Engine> Firmware<E> {
         if let Some(host) = platform.host() {
             host.unmap_doorbell(FunctionId(index as u16));
         }
-    }
-
-    /// Has the log say something, if it has not just said something else.
-    pub(crate) fn note(&mut self, note: Note, platform: &mut impl Platform) {
-        let now_ns = platform.now_ns();
-        if let (Some(physical), Some(host)) = (&mut self.physical, platform.host())
-            && physical.noted_until_ns <= now_ns
-        {
-            physical.noted_until_ns = now_ns.saturating_add(NOTE_INTERVAL_NS);
-            host.note(note);
-        }
-    }
-
-    /// The host broke its own rings.
-    pub(crate) fn note_broken(&mut self) {
-        if let Some(physical) = &mut self.physical {
-            physical.broken = true;
-        }
-    }
-
-    /// A tenant's function was stopped: the host will be told.
-    pub(crate) fn note_stop(&mut self, index: usize) {
-        if let Some(physical) = &mut self.physical
-            && physical.tenant_at(index).is_some()
-        {
-            physical.stopped |= 1 << index;
-            self.control.look_at(physical.function);
-        }
-    }
-
-    /// A tenant's completion queue has what it sleeps for: the host will be told. Whether it is a
-    /// tenant's, and not a guest with an interrupt of its own.
-    pub(crate) fn note_completion(&mut self, index: usize) -> bool {
-        let Some(physical) = &mut self.physical else {
-            return false;
-        };
-        if physical.tenant_at(index).is_none() {
-            return false;
-        }
-        physical.completions |= 1 << index;
-        self.control.look_at(physical.function);
-        true
-    }
-
-    /// Tells the host what happened to its tenants, as far as there is room. What is left is told
-    /// when the host rings again, or more happens.
-    pub(crate) fn tell_host(&mut self, platform: &mut impl Platform) {
-        let Some(physical) = &mut self.physical else {
-            return;
-        };
-        let index = physical.function;
-        if core::mem::take(&mut physical.broken) {
-            self.note(Note::Broken, platform);
-        }
-        let Some(physical) = &self.physical else {
-            return;
-        };
-        let (mut stopped, completions) = (physical.stopped, physical.completions);
-        while stopped != 0 && self.has_room_for_event(index) {
-            let function = stopped.trailing_zeros();
-            stopped &= stopped - 1;
-            let cookie = self.tenant(function as usize).map_or(0, |its| its.cookie);
-            let reason = StopReason::BrokenResponseRing as u64;
-            let words = [u64::from(function), reason, cookie];
-            self.post_event(index, 0, Event::TenantStopped, words);
-            self.note(Note::Stopped(FunctionId(function as u16)), platform);
-        }
-        let told = completions != 0
-            && self.has_room_for_event(index)
-            && self.post_event(index, 0, Event::TenantCompletions, [completions, 0, 0]);
-        if let Some(physical) = &mut self.physical {
-            physical.stopped = stopped;
-            physical.completions = if told { 0 } else { completions };
-        }
-    }
-
-    fn has_room_for_event(&mut self, index: usize) -> bool {
-        let control = self.functions[index].control.as_mut();
-        // The last place is for the answer to a command.
-        control.is_some_and(|control| control.responses.room(2).is_ok())
     }
 }
