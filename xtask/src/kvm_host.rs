@@ -1,7 +1,7 @@
 //! A run with a Linux host: what it boots with, whose the UART is, and how it ended.
 //!
 //! The host ends the run by powering the machine off, which QEMU reports as success whatever came
-//! before. So what it says on its console decides.
+//! before. So what it says on its console decides, and what Unimux logs of the guests beside it.
 
 use std::path::{Path, PathBuf};
 
@@ -18,6 +18,8 @@ use crate::tools;
 const STATUS: &str = "unimux-status: ";
 /// How Linux says that it cannot go on.
 const PANIC: &str = "Kernel panic - not syncing";
+/// How Unimux says that one of the guests beside the host failed.
+const GUEST_FAILED: &str = "the run failed";
 
 /// Files of the user's own, in place of Debian's.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -108,6 +110,7 @@ pub(crate) struct Watch {
     wants_status: bool,
     status: Option<u8>,
     panicked: bool,
+    guest_failed: bool,
 }
 
 impl Watch {
@@ -121,7 +124,14 @@ impl Watch {
 
     /// Hears a line.
     pub(crate) fn hear(&mut self, line: &Line) {
-        let Line::Text(text) = line else { return };
+        let text = match line {
+            Line::Text(text) => text,
+            Line::Log { message, .. } => {
+                self.guest_failed |= message == GUEST_FAILED;
+                return;
+            }
+            _ => return,
+        };
         if let Some((_, status)) = text.split_once(STATUS) {
             // What is no status is a failure.
             self.status = Some(status.trim().parse().unwrap_or(u8::MAX));
@@ -135,6 +145,10 @@ impl Watch {
             _ if self.panicked => {
                 Some((1, "the host's kernel panicked: its lines are above".into()))
             }
+            Some(0) | None if self.guest_failed => Some((
+                1,
+                "a guest beside the host failed: Unimux's log above says which and why".into(),
+            )),
             Some(0) => None,
             Some(status) => Some((
                 status,
@@ -172,5 +186,14 @@ mod tests {
         assert_eq!(end(false, &[]), None);
         let panic = "[    1.0] Kernel panic - not syncing: VFS: Unable to mount root fs";
         assert_eq!(end(false, &[panic, "unimux-status: 0"]), Some(1));
+
+        let mut watch = Watch::default();
+        watch.hear(&Line::Log {
+            time: None,
+            core: None,
+            level: "error".into(),
+            message: GUEST_FAILED.into(),
+        });
+        assert_eq!(watch.failure().map(|it| it.0), Some(1));
     }
 }

@@ -49,6 +49,9 @@ const _: () = {
 pub struct ImageHeader {
     /// Bytes of memory it takes from its first byte on; at least the length of the file.
     pub memory_bytes: u64,
+    /// Where the PE header is, if there is one: for EFI, and for who wants to know the length of
+    /// the file.
+    pub pe_offset: u32,
 }
 
 /// Why a file is not an arm64 `Image` that a guest can be started with.
@@ -114,6 +117,7 @@ impl ImageHeader {
         }
         Ok(Self {
             memory_bytes: raw.image_size.get().max(len_bytes),
+            pe_offset: raw.pe_offset.get(),
         })
     }
 }

@@ -7,6 +7,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::arm64_image::ImageHeader;
+use crate::pe;
 use crate::place::{Layout, first_fit, modules};
 use crate::refusal::Refusal;
 use crate::{Machine, Module, PaRange, Reserved, Scenario};
@@ -135,18 +136,26 @@ pub(crate) fn place(
     })
 }
 
-/// Checks that the file at `host.kernel`, which begins with `first_bytes`, is an arm64 `Image` that
-/// can run where it is. Returns what a loader must know of it.
+/// Checks that `file`, which is what lies at `host.kernel`, is a whole arm64 `Image` that can run
+/// where it is. Returns what a loader must know of it.
 ///
 /// # Errors
 /// A [`Refusal`] of the kernel.
 pub fn check_kernel(
     host: &Host,
     place: &HostLayout,
-    first_bytes: &[u8],
+    file: &[u8],
 ) -> Result<ImageHeader, Refusal<'static>> {
-    let header = ImageHeader::parse(first_bytes, host.kernel.len_bytes)
+    let header = ImageHeader::parse(file, host.kernel.len_bytes)
         .map_err(|error| Refusal::Kernel { error })?;
+    let has_bytes = host.kernel.len_bytes;
+    let needs_bytes = pe::file_bytes(file, header.pe_offset).unwrap_or(0);
+    if needs_bytes > has_bytes {
+        return Err(Refusal::KernelCutOff {
+            has_bytes,
+            needs_bytes,
+        });
+    }
     if !host.kernel.pa.is_multiple_of(IMAGE_ALIGN) {
         return Err(Refusal::KernelNotAligned { pa: host.kernel.pa });
     }

@@ -23,6 +23,7 @@ pub mod binding;
 pub mod check;
 pub mod host;
 pub mod machine;
+mod pe;
 pub mod place;
 mod range;
 pub mod read;

@@ -131,6 +131,13 @@ pub enum Refusal<'a> {
         /// Why.
         error: ImageError,
     },
+    /// The file of the host's kernel is not all there.
+    KernelCutOff {
+        /// Bytes that are there.
+        has_bytes: u64,
+        /// Bytes that it says it has.
+        needs_bytes: u64,
+    },
     /// The host's kernel is where it cannot run.
     KernelNotAligned {
         /// Where.
@@ -207,6 +214,8 @@ texts!(Refusal<'_> {
         "no memory is left for the host's device tree and physical function";
     Self::HostWithoutCore => "the host has no core";
     Self::Kernel { error } => "the host's kernel: {}", error;
+    Self::KernelCutOff { has_bytes, needs_bytes } =>
+        "the host's kernel is cut off: {} of {} bytes are there", has_bytes, needs_bytes;
     Self::KernelNotAligned { pa } =>
         "the host's kernel is loaded at {:#x}, which is no multiple of {:#x}", pa, IMAGE_ALIGN;
     Self::KernelWithoutRoom { pa, memory_bytes } =>

@@ -38,6 +38,8 @@ pub(crate) struct Engine {
     pub(crate) function_count: usize,
     /// Whether there is a host of virtual machines.
     pub(crate) has_host: bool,
+    /// Whether there were guests, or none, and all have ended.
+    guests_ended: bool,
     /// Memory that the largest of them takes, its doorbell page included.
     pub(crate) function_bytes: usize,
 }
@@ -96,9 +98,13 @@ fn look_at_guests(engine: &mut Engine) {
         ended += usize::from(guest.lifecycle.has_ended());
     }
     baseline::serve();
-    // A host ends the run itself, by powering the machine off.
-    if ended == guest::all().len() && !engine.has_host {
-        end_run();
+    if ended == guest::all().len() && !engine.guests_ended {
+        engine.guests_ended = true;
+        let failed = report();
+        // A host ends the run itself, by powering the machine off.
+        if !engine.has_host {
+            ThisBoard::end_run(u8::from(failed));
+        }
     }
 }
 
@@ -133,8 +139,8 @@ fn clear_doorbell(guest: &Guest) {
         .expect("a page has 512 words");
 }
 
-/// All guests have ended: says what EL2 counted, and ends the run.
-fn end_run() -> ! {
+/// All guests have ended: says what EL2 counted. True if one failed.
+fn report() -> bool {
     let mut failed = false;
     for guest in guest::all() {
         for reason in ExitReason::ALL {
@@ -155,7 +161,7 @@ fn end_run() -> ! {
     } else {
         defmt::info!("all guests are off");
     }
-    ThisBoard::end_run(u8::from(failed))
+    failed
 }
 
 /// Makes the firmware and its functions: one for each guest, in their order, then the idle ones.
@@ -199,6 +205,7 @@ pub(crate) fn make(scenario: &Scenario, guests: &[Guest], seed: [u8; 32]) -> Eng
         functions,
         function_count,
         has_host: false,
+        guests_ended: false,
         function_bytes,
     }
 }
