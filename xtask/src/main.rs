@@ -17,6 +17,7 @@ mod machine_tree;
 mod metrics;
 mod plots;
 mod qemu;
+mod refusals;
 mod scenario_file;
 mod terminal;
 mod tools;

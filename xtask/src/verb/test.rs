@@ -13,6 +13,7 @@ use crate::console::Line;
 use crate::host_steps::{self, Count};
 use crate::launch::{Kit, Order, Outcome};
 use crate::qemu::End;
+use crate::refusals;
 use crate::scenario_file::ScenarioFile;
 use crate::terminal::{Step, note};
 use crate::workspace;
@@ -23,7 +24,8 @@ use crate::workspace;
 /// the pure crates, each fuzz target for a bounded time. What needs a missing tool is skipped and said.
 ///
 /// Guest: each program of tests/guest is a claim. It is built, run in QEMU under its scenario and a
-/// time limit, and what it prints is compared with the .stdout file beside it.
+/// time limit, and what it prints is compared with the .stdout file beside it. Each scenario of
+/// tests/guest/refused must be refused.
 ///
 ///   cargo xtask test --host rings            tests whose name has "rings"
 ///   cargo xtask test --guest timer --bless   takes what it prints as right
@@ -73,18 +75,17 @@ impl Test {
 
     fn guest_tests(&self, board: Board) -> Result<Count> {
         note("\n── guest tests");
-        let wanted = |claim: &Claim| {
-            self.filter
-                .as_ref()
-                .is_none_or(|it| claim.name.contains(it))
-        };
-        let claims: Vec<Claim> = claims::all()?.into_iter().filter(wanted).collect();
+        let wanted = |name: &str| self.filter.as_ref().is_none_or(|it| name.contains(it));
+        let mut claims = claims::all()?;
+        claims.retain(|it| wanted(&it.name));
+        let mut refused = refusals::all()?;
+        refused.retain(|it| wanted(&it.name));
         let scenarios: Vec<ScenarioFile> = claims
             .iter()
             .map(|it| ScenarioFile::load(&it.scenario))
             .collect::<Result<_>>()?;
         let mut count = Count::default();
-        if claims.is_empty() {
+        if claims.is_empty() && refused.is_empty() {
             return Ok(count);
         }
         let all: Vec<&ScenarioFile> = scenarios.iter().collect();
@@ -93,17 +94,13 @@ impl Test {
             let step = Step::begin(format!("test {}", claim.name));
             kit.this_claim = Some(claim.name.clone());
             let (outcome, lines) = run_claim(&kit, claim, scenario)?;
-            match self.verdict(claim, scenario, &outcome, &lines)? {
-                None => {
-                    step.done("ok");
-                    count.passed += 1;
-                }
-                Some(why) => {
-                    step.done("FAILED");
-                    show_failure(claim, &why, &lines);
-                    count.failed += 1;
-                }
-            }
+            let verdict = self.verdict(claim, scenario, &outcome, &lines)?;
+            settle(&mut count, step, &claim.sentence, &lines, verdict);
+        }
+        for refusal in &refused {
+            let step = Step::begin(format!("refused {}", refusal.name));
+            let (lines, verdict) = refusal.run(&kit)?;
+            settle(&mut count, step, &refusal.sentence, &lines, verdict);
         }
         Ok(count)
     }
@@ -165,11 +162,26 @@ fn run_claim(kit: &Kit, claim: &Claim, scenario: &ScenarioFile) -> Result<(Outco
     Ok((outcome, lines))
 }
 
+/// Counts a test and shows how it went; `verdict` is why it failed.
+fn settle(count: &mut Count, step: Step, sentence: &str, lines: &[Line], verdict: Option<String>) {
+    match verdict {
+        None => {
+            step.done("ok");
+            count.passed += 1;
+        }
+        Some(why) => {
+            step.done("FAILED");
+            show_failure(sentence, &why, lines);
+            count.failed += 1;
+        }
+    }
+}
+
 /// Lines shown of a run that failed.
 const TAIL: usize = 30;
 
-fn show_failure(claim: &Claim, why: &str, lines: &[Line]) {
-    note(format!("  {}", claim.sentence));
+fn show_failure(sentence: &str, why: &str, lines: &[Line]) {
+    note(format!("  {sentence}"));
     note(format!("  {why}"));
     let tail = &lines[lines.len().saturating_sub(TAIL)..];
     if !tail.is_empty() {
