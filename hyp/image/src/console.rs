@@ -10,7 +10,7 @@ use unimux_el2::lock::Lock;
 use unimux_serial::{CHUNK_MAX, Channel, encode};
 use unimux_tree::Tree;
 
-use crate::{board::ThisBoard, virtio};
+use crate::{board::ThisBoard, invariant::holds, virtio};
 
 enum Sink {
     None,
@@ -47,7 +47,7 @@ pub(crate) fn send(channel: Channel, bytes: &[u8]) {
             for chunk in bytes.chunks(CHUNK_MAX) {
                 let mut piece = heapless::Vec::<u8, PIECE>::new();
                 encode(channel, chunk, |byte| {
-                    piece.push(byte).expect("it is as long as a chunk can be");
+                    holds(piece.push(byte), "it is as long as a chunk can be");
                 });
                 // A console that fails has lost a line; there is no other to say so.
                 let _ = console.send_bytes(&piece);

@@ -184,8 +184,9 @@ fn whole_pages(range: PaRange) -> Option<PaRange> {
 /// `ranges` less the bytes of `hole`.
 fn without(ranges: &[PaRange], hole: PaRange) -> Vec<PaRange> {
     let parts = |range: &PaRange| {
-        let below = hole.base().clamp(range.base(), range.end());
-        let above = hole.end().clamp(range.base(), range.end());
+        // Not `clamp`, which would carry the code that formats what it does not take.
+        let within = |at: u64| at.max(range.base()).min(range.end());
+        let (below, above) = (within(hole.base()), within(hole.end()));
         [
             PaRange::new(range.base(), below - range.base()),
             PaRange::new(above, range.end() - above),
