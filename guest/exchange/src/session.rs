@@ -182,6 +182,23 @@ impl<P: Platform> Session<P> {
         }
     }
 
+    /// Waits for the next letter about `subject` from anybody.
+    ///
+    /// # Errors
+    /// As [`wait`](Self::wait).
+    pub fn wait_any(&mut self, subject: Subject) -> Result<(u32, Letter), Error> {
+        let began = self.device.platform().now_ns();
+        loop {
+            if let Some(found) = self.poll_any(subject)? {
+                return Ok(found);
+            }
+            if self.device.platform().now_ns() - began > self.patience_ns {
+                return Err(Error::Timeout);
+            }
+            self.device.platform().relax();
+        }
+    }
+
     /// Asks `peer` for the task `number` with `argument`, and waits for its result.
     ///
     /// # Errors

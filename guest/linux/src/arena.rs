@@ -11,7 +11,7 @@
 //!  2 MiB      buffers, a page list each; cut off when the function is attached anew
 //! ```
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -210,15 +210,6 @@ impl Arena {
             given_bytes: self.largest_block_bytes(),
         })?;
         Ok(self.block(page, pages))
-    }
-
-    /// Removes the file of a function that is gone.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::File`].
-    pub fn remove(self) -> Result<(), Error> {
-        fs::remove_file(&self.path).map_err(Error::file("remove", &self.path))
     }
 }
 

@@ -3,10 +3,10 @@
 . /lib/unimux/tenants.sh
 . /lib/unimux/exits.sh
 
-# agent_up: starts the agent, which owns the physical function, and waits until it answers.
+# agent_up [OPTION…]: starts the agent, which owns the physical function, and waits until it answers.
 agent_up() {
     {
-        unimux agent 2>&1
+        unimux agent "$@" 2>&1
         echo "ended with code $?" | tee /run/agent.ended
     } | sed 's/^/agent| /' &
     until unimux vm list > /dev/null 2>&1; do

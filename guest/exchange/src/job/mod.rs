@@ -18,7 +18,7 @@ mod reader;
 mod writer;
 
 use heapless::Vec;
-use unimux_driver::{Error, MemoryRegion};
+use unimux_driver::MemoryRegion;
 
 pub use bulk::chunks;
 pub use reader::{Announced, Landing, expect_file, receive};
@@ -73,10 +73,4 @@ pub struct Outcome {
     pub digest: Digest,
     /// How long the file is.
     pub file_bytes: usize,
-}
-
-/// Whether `error` means that the peer does something else than this job.
-#[must_use]
-pub const fn is_out_of_step(error: &Error) -> bool {
-    matches!(error, Error::BrokenAnswer(_))
 }

@@ -3,8 +3,9 @@
 //! It does not measure costs (`bench` does): its times include the emulator's moods. What the two
 //! guests do is `unimux_exchange::job`, so the other one may as well be Linux (`unimux send`).
 //!
-//! Arguments: `role=a|b` (a has the file), and for a `operations=N` small operations of each kind
-//! (default 2000).
+//! Arguments: `role=a|b` (a has the file); for a, `operations=N` small operations of each kind
+//! (default 2000); `patience=SECONDS` to wait for the peer. The peer is the first of the device
+//! tree. Without one role b takes whoever says hello: a tenant, whose number only its host knows.
 #![no_std]
 #![no_main]
 
@@ -16,6 +17,7 @@ use unimux_guest_rt::{Guest, entry, exits, println};
 use unimux_programs::connection::register;
 use unimux_programs::failure::{Failure, ensure};
 use unimux_programs::job::{self, File, Job, Landing, Outcome, Progress};
+use unimux_programs::letter::Subject;
 use unimux_programs::{Buffer, Connection, Session, latencies};
 
 use report::Report;
@@ -24,6 +26,7 @@ entry!(main);
 
 /// Small operations of each kind, unless the arguments say otherwise.
 const OPERATIONS: usize = 2000;
+const NS_PER_S: u64 = 1_000_000_000;
 /// Samples that are kept of one kind, however many operations the peer asks for.
 const SAMPLES_MAX: usize = 1 << 16;
 
@@ -39,14 +42,20 @@ struct Begun {
 impl Begun {
     fn new(mut guest: Guest) -> Result<Self, Failure> {
         let function = guest.expect_function();
-        let peer = *function
-            .peers()
-            .first()
-            .ok_or(Failure::Broken("there is no peer"))?;
         let mut session = Session::open(&function, &mut guest.memory)?;
+        if let Some(seconds) = guest.argument("patience").and_then(|it| it.parse().ok()) {
+            session.patience_ns = u64::saturating_mul(seconds, NS_PER_S);
+        }
         let arena = Buffer::take(&mut guest.memory, PAGE_BYTES)?;
         let arena_region = register(&mut session, arena)?;
-        let connection = Connection::open(&mut session, &mut guest.memory, peer, &arena_region)?;
+        let memory = &mut guest.memory;
+        let connection = match function.peers().first() {
+            Some(&peer) => Connection::open(&mut session, memory, peer, &arena_region)?,
+            None => {
+                let (peer, hello) = session.wait_any(Subject::Hello)?;
+                Connection::answer(&mut session, memory, peer, hello, &arena_region)?
+            }
+        };
         Ok(Self {
             guest,
             session,
