@@ -69,7 +69,9 @@ tenants_wait() {
             done
             sleep 0.2
         done
+        tenant_failed "$name" && return "$(tenant_code "$name")"
     done
+    return 0
 }
 
 tenant_failed() {
