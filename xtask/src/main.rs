@@ -10,6 +10,7 @@ mod claims;
 mod console;
 mod debian;
 mod elf;
+mod host_bench;
 mod host_steps;
 mod kvm_host;
 mod launch;

@@ -54,7 +54,8 @@ pub(crate) struct Promise {
     limit: Limit,
 }
 
-const fn promise(metric: &'static str, unit: &'static str, limit: Limit) -> Promise {
+/// A promise of the number `metric`.
+pub(crate) const fn promise(metric: &'static str, unit: &'static str, limit: Limit) -> Promise {
     Promise {
         metric,
         unit,
@@ -98,8 +99,9 @@ pub(crate) const IMAGE_BYTES: &str = "image_bytes";
 pub(crate) type Series = BTreeMap<String, Vec<(f64, f64)>>;
 
 /// Numbers as they come.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Measured {
+    promises: &'static [Promise],
     values: BTreeMap<String, (f64, String)>,
     /// Told more than once: which of them is true?
     twice: Vec<String>,
@@ -107,12 +109,39 @@ pub(crate) struct Measured {
     pub(crate) series: Series,
 }
 
+impl Default for Measured {
+    /// What is promised of guests.
+    fn default() -> Self {
+        Self::promising(&PROMISES)
+    }
+}
+
 impl Measured {
+    /// No numbers yet, of which this is promised.
+    pub(crate) fn promising(promises: &'static [Promise]) -> Self {
+        Self {
+            promises,
+            values: BTreeMap::new(),
+            twice: Vec::new(),
+            series: Series::new(),
+        }
+    }
+
+    /// A number, if it is there.
+    pub(crate) fn value(&self, name: &str) -> Option<f64> {
+        self.values.get(name).map(|(value, _)| *value)
+    }
+
     /// Takes a number from a line of a guest, if there is one in it; returns its name.
     pub(crate) fn take<'a>(&mut self, line: &'a Line) -> Option<&'a str> {
         let Line::Guest { text, .. } = line else {
             return None;
         };
+        self.take_words(text)
+    }
+
+    /// Takes a number from what a guest says, if there is one in it; returns its name.
+    pub(crate) fn take_words<'a>(&mut self, text: &'a str) -> Option<&'a str> {
         let words: Vec<&str> = text.split_whitespace().collect();
         match words[..] {
             ["metric", name, value, unit] => {
@@ -176,10 +205,9 @@ impl Measured {
     }
 
     fn judged(&self) -> impl Iterator<Item = (Promise, f64)> {
-        let value = |name: &str| self.values.get(name).map(|(value, _)| *value);
-        PROMISES
-            .into_iter()
-            .filter_map(move |promise| Some((promise, value(promise.metric)?)))
+        self.promises
+            .iter()
+            .filter_map(|promise| Some((*promise, self.value(promise.metric)?)))
     }
 
     /// What a request costs with these functions relative to `few` of them: the greatest ratio of
@@ -193,7 +221,8 @@ impl Measured {
 
     /// The promises with their numbers, then the numbers that nothing is promised of.
     pub(crate) fn report(&self) -> Report {
-        let mut rows: Vec<Row> = PROMISES
+        let mut rows: Vec<Row> = self
+            .promises
             .iter()
             .map(|promise| {
                 let found = self.values.get(promise.metric);
@@ -209,7 +238,7 @@ impl Measured {
             })
             .collect();
         for (metric, (value, unit)) in &self.values {
-            if PROMISES.iter().all(|promise| promise.metric != metric) {
+            if self.promises.iter().all(|it| it.metric != metric) {
                 rows.push(Row {
                     metric: metric.clone(),
                     value: Some(*value),

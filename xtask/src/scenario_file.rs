@@ -62,6 +62,20 @@ pub(crate) struct HostEntry {
     functions: Option<u32>,
 }
 
+impl HostEntry {
+    /// Has the host do another job than the scenario says (`unimux.job=` of `xtask/linux`).
+    pub(crate) fn set_job(&mut self, job: &str) {
+        let words = self.arguments.split_whitespace();
+        let mut words: Vec<&str> = words.filter(|it| !it.starts_with(JOB)).collect();
+        let job = format!("{JOB}{job}");
+        words.push(&job);
+        self.arguments = words.join(" ");
+    }
+}
+
+/// What says the job among a host's arguments.
+const JOB: &str = "unimux.job=";
+
 /// One `[[guest]]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -9,12 +9,19 @@ tracing=/sys/kernel/debug/tracing
 # exits_on: begins to count.
 exits_on() {
     echo 'hist:keys=ret,esr_ec' > $tracing/events/kvm/kvm_exit/trigger
+    echo 'hist:keys=ipa.hex' > $tracing/events/kvm/kvm_guest_fault/trigger
 }
 
 # exits_now: prints how often each reason was counted: ret, esr_ec, count.
 exits_now() {
     sed -n 's/^{ ret: *\([0-9-]*\), esr_ec: *\([0-9]*\) } hitcount: *\([0-9]*\).*/\1 \2 \3/p' \
         $tracing/events/kvm/kvm_exit/hist
+}
+
+# faults_now: prints how often each address was not mapped: address, "at", count.
+faults_now() {
+    sed -n 's/^{ ipa: *\([0-9a-f]*\) } hitcount: *\([0-9]*\).*/\1 at \2/p' \
+        $tracing/events/kvm/kvm_guest_fault/hist
 }
 
 # exits_watch NAME: counts between the lines of the tenant that open and close its window. The tenant
@@ -28,6 +35,7 @@ exits_watch() {
     # Its peer may still have something to say.
     sleep 1.5
     exits_now > /run/exits.first
+    faults_now > /run/faults.first
     cp /run/exits.first /run/exits.now
     until tenant_said "$1" 'window closes'; do
         tenant_said "$1" '^unimux-qemu: ' && return 1
@@ -36,7 +44,11 @@ exits_watch() {
         exits_now > /run/exits.now
         sleep 0.3
     done
+    faults_now > /run/faults.last
     exits_between /run/exits.first /run/exits.last
+    # Where, until now: some may have come after the window.
+    awk 'NR == FNR { before[$1] = $3; next } $3 != before[$1] {
+        print "unimux: " $3 - before[$1] " faults at " $1 }' /run/faults.first /run/faults.last
 }
 
 # exits_between FIRST LAST: metrics of what was added, and the reasons of traps, if there are any.

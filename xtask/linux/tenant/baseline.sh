@@ -1,87 +1,113 @@
 # Soft-RoCE (perftest) and TCP (iperf3) between two tenants: what Unimux is compared with. Sourced.
 # One server for each measurement, in the same order on both sides.
+#
+# perftest compares its clock with the time of day and gives up where an emulator's host is busy. So
+# latencies are taken in ticks of the counter, whose frequency the kernel says, and rates from the
+# counters of the RDMA device.
 
-# Requests per measurement: few, as Soft-RoCE in an emulator takes long.
-count_small=1000
-count_large=50
+# Requests for latency: few, as Soft-RoCE in an emulator takes long.
+latency_count=500
+# Seconds that bandwidth is measured, and that perftest runs for it.
+bandwidth_seconds=4
+bandwidth_run=12
+# perftest's largest packet on this network.
+packet_bytes=1024
 
-# Each line: name, program, bytes, requests.
+# Each line: name, program, bytes.
 baseline_list() {
-    echo "write_lat_8b ib_write_lat 8 $count_small"
-    echo "send_bw_64b ib_send_bw 64 $count_small"
-    echo "write_bw_64b ib_write_bw 64 $count_small"
-    echo "write_bw_1mib ib_write_bw 1048576 $count_large"
+    echo "write_lat_8b ib_write_lat 8"
+    echo "send_bw_64b ib_send_bw 64"
+    echo "write_bw_64b ib_write_bw 64"
+    echo "write_bw_1mib ib_write_bw 1048576"
 }
 
-# polite COMMAND…: runs it so that whatever else is ready goes first. perftest polls without end, and
-# with one core Soft-RoCE's own work would wait for the next tick behind it.
-polite() {
-    chrt --idle 0 "$@"
+# perftest PROGRAM BYTES [OPTION…]: runs it so that whatever else is ready goes first: it polls
+# without end, and with one core Soft-RoCE's own work would wait for the next tick behind it.
+perftest() {
+    program=$1 bytes=$2
+    shift 2
+    case $program in
+        *_lat) set -- -C -n $latency_count "$@" ;;
+        *) set -- -D $bandwidth_run "$@" ;;
+    esac
+    chrt --idle 0 "$program" -d rxe0 -x "$(gid_index)" -F -s "$bytes" "$@" < /dev/null
 }
 
-# Where the server hears whether a measurement is to be done again.
-verdict_port=7000
-# So often at most.
-attempts=4
+# gid_index: prints the index of the identifier that has this tenant's IPv4 address in it.
+gid_index() {
+    cd /sys/class/infiniband/rxe0/ports/1/gids && grep -l '0000:ffff:0a00:' [0-9]* | head -n 1
+}
 
 baseline_serve() {
-    baseline_list | while read -r _ program bytes count; do
-        verdict=again
-        while [ "$verdict" = again ]; do
-            polite "$program" -d rxe0 -x 1 -F -s "$bytes" -n "$count" > /tmp/served 2>&1 < /dev/null
-            verdict=$(nc -l -p $verdict_port < /dev/null)
-        done
+    baseline_list | while read -r _ program bytes; do
+        perftest "$program" "$bytes" > /tmp/served 2>&1
     done
     iperf3 --server --one-off > /dev/null
 }
 
+# baseline_ask PEER
 baseline_ask() {
     at=$(address "$1")
-    baseline_list | while read -r name program bytes count; do
-        attempt=1
-        until ask_perftest "$name" "$program" "$bytes" "$count"; do
-            if [ $attempt -eq $attempts ]; then
-                say "$program failed:"
-                cat /tmp/asked
-                return 1
-            fi
-            attempt=$((attempt + 1))
-            tell_verdict again
-        done
-        tell_verdict next
+    baseline_list | while read -r name program bytes; do
+        case $program in
+            *_lat) ask_latency "$name" "$program" "$bytes" ;;
+            *) ask_bandwidth "$name" "$program" "$bytes" ;;
+        esac
+        code=$?
+        if [ $code -ne 0 ]; then
+            say "$program failed:"
+            cat /tmp/asked
+            return $code
+        fi
     done && ask_tcp
 }
 
-tell_verdict() {
-    until echo "$1" | nc -w 2 "$at" $verdict_port; do
-        sleep 0.2
-    done
-}
-
-# ask_perftest NAME PROGRAM BYTES COUNT: once; fails if there is no number.
-ask_perftest() {
-    for _ in $(seq 50); do
-        polite "$2" -d rxe0 -x 1 -F -s "$3" -n "$4" "$at" > /tmp/asked 2>&1 < /dev/null && break
+# ask_latency NAME PROGRAM BYTES: from the line of perftest's table that begins with BYTES: bytes, count,
+# least, greatest, typical, average, deviation, 99 %.
+ask_latency() {
+    mhz=$(dmesg | sed -n 's/.*timer(s) running at \([0-9.]*\)MHz.*/\1/p')
+    for _ in $(seq 100); do
+        perftest "$2" "$3" "$at" > /tmp/asked 2>&1 && break
         # The server is not there yet.
         sleep 0.5
     done
-    perftest_metrics "$1" "$3" < /tmp/asked > /tmp/metrics
-    # It compares its clock with the time of day, and says 0 or inf where a busy machine disturbed that.
-    [ -s /tmp/metrics ] && ! grep -qE ' (0|inf|nan|-nan) ' /tmp/metrics && cat /tmp/metrics
+    awk -v name="roce_$1" -v bytes="$3" -v mhz="$mhz" '$1 == bytes {
+        print "metric " name "_us " $5 / mhz " us"
+        print "metric " name "_p99_us " $8 / mhz " us"
+        found = 1 }
+        END { exit !found }' /tmp/asked
 }
 
-# perftest_metrics NAME BYTES: metrics from the line of perftest's table that begins with BYTES.
-# Latency: bytes count min max typical average deviation p99 p99.9 (us).
-# Bandwidth: bytes count peak average (MB/s) rate (M/s).
-perftest_metrics() {
-    case $1 in
-        *_lat_*) awk -v name="$1" -v bytes="$2" '$1 == bytes {
-            print "metric roce_" name "_us " $5 " us"
-            print "metric roce_" name "_p99_us " $8 " us" }' ;;
-        *) awk -v name="$1" -v bytes="$2" '$1 == bytes {
-            print "metric roce_" name "_mbps " $4 * 1.048576 " MB/s"
-            print "metric roce_" name "_rate " $5 * 1000000 " messages/s" }' ;;
-    esac
+# ask_bandwidth NAME PROGRAM BYTES: rates from what the device sends while perftest runs.
+ask_bandwidth() {
+    idle=$(packets)
+    perftest "$2" "$3" "$at" > /tmp/asked 2>&1 &
+    tries=0
+    until [ "$(packets)" -gt $((idle + 20)) ]; do
+        sleep 0.2
+        if ! kill -0 $! 2> /dev/null; then
+            # The server is not there yet.
+            tries=$((tries + 1))
+            [ $tries -le 100 ] || return 1
+            perftest "$2" "$3" "$at" > /tmp/asked 2>&1 &
+        fi
+    done
+    sleep 1
+    first=$(packets) since=$(cut -d' ' -f1 /proc/uptime)
+    sleep $bandwidth_seconds
+    last=$(packets) until=$(cut -d' ' -f1 /proc/uptime)
+    wait $!
+    awk -v name="roce_$1" -v bytes="$3" -v packets=$((last - first)) -v packet=$packet_bytes \
+        -v seconds_from="$since" -v seconds_to="$until" 'BEGIN {
+        each = bytes > packet ? bytes / packet : 1
+        rate = packets / each / (seconds_to - seconds_from)
+        print "metric " name "_mbps " rate * bytes / 1e6 " MB/s"
+        print "metric " name "_rate " rate " messages/s" }'
+}
+
+# packets: prints how many the RDMA device has sent.
+packets() {
+    cat /sys/class/infiniband/rxe0/ports/1/hw_counters/sent_pkts
 }
 
 ask_tcp() {

@@ -11,6 +11,8 @@ use super::{build::DEFAULT_BOARD, setup, size};
 use crate::artifacts::Profile;
 use crate::board::Board;
 use crate::console::Line;
+use crate::host_bench;
+use crate::kvm_host::{HostFiles, OwnFiles};
 use crate::launch::{Clock, Kit, Order};
 use crate::metrics::{IDLE_RATIO, IMAGE_BYTES, Measured, TEXT_BYTES};
 use crate::scenario_file::ScenarioFile;
@@ -37,6 +39,10 @@ pub(crate) struct Bench {
     /// The board: a folder of bsp/.
     #[arg(long, default_value = DEFAULT_BOARD)]
     board: String,
+    /// A scenario with a Linux host, whose tenants measure the engine, Soft-RoCE and TCP in one boot;
+    /// the list goes to target/bench/SCENARIO.json.
+    #[arg(long)]
+    scenario: Option<String>,
     /// Print the list instead of the table.
     #[arg(long)]
     json: bool,
@@ -58,6 +64,9 @@ impl Bench {
     pub(crate) fn run(self) -> Result<ExitCode> {
         let board = Board::load(&self.board)?;
         setup::ensure(&board)?;
+        if let Some(name) = &self.scenario {
+            return self.tenants(board, name);
+        }
         let all = ScenarioFile::load("bench")?;
         let time = ScenarioFile::load("bench-time")?;
         let few = ScenarioFile::load("bench-cost")?;
@@ -78,7 +87,24 @@ impl Bench {
         if let Some(ratio) = many.cost_ratio(&few) {
             measured.set(IDLE_RATIO, ratio, "ratio");
         }
-        self.write(&kit, &measured)
+        self.write(&kit.board.name, &measured)
+    }
+
+    /// Measures what the tenants of a Linux host have.
+    fn tenants(&self, board: Board, name: &str) -> Result<ExitCode> {
+        let mut scenario = ScenarioFile::load(name)?;
+        let host = scenario.kvm_host.as_mut();
+        host.with_context(|| format!("{name} has no Linux host: leave --scenario out"))?
+            .set_job(host_bench::JOB);
+        let mut kit = Kit::build(board, Profile::Release, &[&scenario])?;
+        kit.host = HostFiles::bring(&scenario, &OwnFiles::default(), &kit.payload())?;
+        let mut measured = Measured::promising(&host_bench::PROMISES);
+        let what = "KVM tenants beside Soft-RoCE and TCP";
+        self.boot_with(&kit, &scenario, Clock::Host, what, |line| {
+            host_bench::take(&mut measured, line)
+        })?;
+        host_bench::add_ratios(&mut measured);
+        self.write(name, &measured)
     }
 
     /// Boots in the host's time until nothing promised is broken, or the tries are over; returns the
@@ -116,6 +142,22 @@ impl Bench {
         clock: Clock,
         what: &str,
     ) -> Result<Measured> {
+        let mut measured = Measured::default();
+        self.boot_with(kit, scenario, clock, what, |line| {
+            measured.take(line).map(str::to_owned)
+        })?;
+        Ok(measured)
+    }
+
+    /// Boots once; `take` is given each line and returns what it found in it.
+    fn boot_with(
+        &self,
+        kit: &Kit,
+        scenario: &ScenarioFile,
+        clock: Clock,
+        what: &str,
+        mut take: impl FnMut(&Line) -> Option<String>,
+    ) -> Result<()> {
         let order = Order {
             kit,
             scenario,
@@ -126,14 +168,13 @@ impl Bench {
             memory_mib: None,
             arguments: vec![],
         };
-        let mut measured = Measured::default();
         let screen = Screen::new(scenario.names(), false);
         let mut lines = Vec::new();
         let step = Step::begin(format!("Measuring: {what}"));
         let limit = Duration::from_secs(self.timeout);
         let outcome = order.run_while(limit, |line| {
-            if let Some(metric) = measured.take(&line) {
-                step.detail(metric);
+            if let Some(metric) = take(&line) {
+                step.detail(&metric);
             }
             if self.verbose {
                 screen.show(&line);
@@ -156,18 +197,18 @@ impl Bench {
             bail!("{failure}");
         }
         step.done("measured");
-        Ok(measured)
+        Ok(())
     }
 
-    fn write(&self, kit: &Kit, measured: &Measured) -> Result<ExitCode> {
+    fn write(&self, name: &str, measured: &Measured) -> Result<ExitCode> {
         let report = measured.report();
         let folder = workspace::root().join("target/bench");
         fs::create_dir_all(&folder)?;
         let list = format!("{:#}\n", report.to_json());
-        let file = folder.join(format!("{}.json", kit.board.name));
+        let file = folder.join(format!("{name}.json"));
         fs::write(&file, &list)?;
         let mut files = vec![file];
-        files.extend(plots::draw(&measured.series, &folder, &kit.board.name)?);
+        files.extend(plots::draw(&measured.series, &folder, name)?);
         print!("{}", if self.json { list } else { report.to_table() });
         for file in files {
             note(format!("written: {}", workspace::short(&file)));
