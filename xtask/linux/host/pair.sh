@@ -1,4 +1,4 @@
-# Tenants with functions of the engine. Sourced.
+# Two tenants with functions of the engine, alice and bob. Sourced.
 . /lib/unimux/base.sh
 . /lib/unimux/tenants.sh
 . /lib/unimux/exits.sh
@@ -15,7 +15,7 @@ agent_up() {
     done
 }
 
-# pair_run JOB: boots alice and bob with this job, counts their exits, waits for their end.
+# pair_run JOB: boots both with this job, counts their exits, waits for their end.
 pair_run() {
     # Their memory and their doorbell pages.
     huge_pages $((2 * tenant_memory / 2 + 2)) && agent_up || return

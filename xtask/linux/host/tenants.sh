@@ -24,7 +24,7 @@ tenant_start() {
             -accel kvm -machine virt,gic-version=host -cpu host -smp 1 \
             -m "$tenant_memory" -nodefaults -display none -serial stdio -no-reboot \
             -kernel /tenant/kernel -initrd "/run/$name.initrd" \
-            -append "console=ttyAMA0 quiet panic=-1 unimux.name=$name $arguments" \
+            -append "console=ttyAMA0 quiet panic=-1 ipv6.disable=1 unimux.name=$name $arguments" \
             -netdev "tap,id=net,ifname=tap-$name,script=/lib/unimux/join-bridge.sh,downscript=no,vhost=on" \
             -device "virtio-net-pci,netdev=net,romfile=,mac=52:54:00:00:00:0$core" \
             "$@" < /dev/null 2>&1

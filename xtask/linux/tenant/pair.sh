@@ -6,14 +6,9 @@ operations=100000
 # move_file: alice sends the payload to bob, who computes its digest; alice reads it back.
 move_file() {
     case $(argument name) in
-        alice) send_file bob ;;
+        alice) quietly unimux send /payload --to bob --verify --operations 1000 ;;
         *) quietly unimux recv ;;
     esac
-}
-
-# send_file PEER: sends the payload, reads it back, then small operations of each kind.
-send_file() {
-    quietly unimux send /payload --to "$1" --verify --operations 1000
 }
 
 # quietly COMMAND…: without its progress bars; what it says beside its result is shown if it fails.
