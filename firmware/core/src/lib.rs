@@ -170,7 +170,7 @@ impl<E: Engine> Firmware<E> {
             requests: Vec::with_capacity(MAX_FUNCTIONS),
             watch: Watch::default(),
             schedule: Schedule::new(),
-            control: ControlBudget::default(),
+            control: ControlBudget::new(),
             keys: Keys::new(seed),
             leaving: 0,
             revocations: 0,

@@ -78,7 +78,7 @@ impl<E: Engine> Firmware<E> {
             }
             self.watch.next_round();
             self.look_at_an_idle_function();
-            if !self.schedule.is_alone(index) || self.control.has_work() {
+            if !self.schedule.is_alone(index) || self.control.is_due() {
                 return;
             }
             if self.transfer(index, qp, 0, platform) != Step::Done {

@@ -28,14 +28,14 @@ use crate::object::{Serving, Unfinished};
 use crate::{Firmware, Platform};
 
 /// One part in so many of the engine core's time is for commands while data waits.
-const CONTROL_SHARE: u64 = 32;
+const CONTROL_SHARE: u64 = 48;
 /// Cycles that commands can save up: a few commands' worth.
 const CREDIT_LIMIT: i64 = 4_000;
 /// Cycles that they can owe.
 const DEBT_LIMIT: i64 = 20_000;
 
 /// Which functions may have commands, and how much time there is for them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct ControlBudget {
     functions: u64,
     last: u32,
@@ -43,6 +43,15 @@ pub(crate) struct ControlBudget {
 }
 
 impl ControlBudget {
+    /// All that can be saved up, and nobody who has a command.
+    pub(crate) const fn new() -> Self {
+        Self {
+            functions: 0,
+            last: 0,
+            balance_cycles: CREDIT_LIMIT,
+        }
+    }
+
     /// The function may have a command.
     pub(crate) const fn look_at(&mut self, function: usize) {
         self.functions |= 1 << function;
@@ -66,6 +75,11 @@ impl ControlBudget {
     fn spend(&mut self, cycles: u64) {
         let spent = i64::try_from(cycles).unwrap_or(i64::MAX);
         self.balance_cycles = self.balance_cycles.saturating_sub(spent).max(-DEBT_LIMIT);
+    }
+
+    /// Whether there may be a command that there is time for, although data waits.
+    pub(crate) const fn is_due(&self) -> bool {
+        self.functions != 0 && self.balance_cycles > 0
     }
 
     /// The function whose command is next, if there is time for one.
@@ -309,8 +323,10 @@ mod tests {
 
     #[test]
     fn commands_get_their_share_of_the_time_and_no_more() {
-        let mut budget = ControlBudget::default();
+        let mut budget = ControlBudget::new();
         budget.look_at(3);
+        assert_eq!(budget.next(true), Some(3), "there is some credit");
+        budget.spend(CREDIT_LIMIT.cast_unsigned());
         assert_eq!(
             budget.next(false),
             Some(3),
@@ -318,14 +334,14 @@ mod tests {
         );
         assert_eq!(budget.next(true), None);
         let mut slices = 0;
-        for _ in 0..32_000 {
+        for _ in 0..48_000 {
             budget.earn(1000);
             if budget.next(true).is_some() {
                 budget.spend(1000);
                 slices += 1;
             }
         }
-        assert!((900..=1000).contains(&slices), "{slices} slices in 32000");
+        assert!((900..=1000).contains(&slices), "{slices} slices in 48000");
     }
 
     #[test]

@@ -114,20 +114,26 @@ pub(crate) fn command(session: &mut Session, begin: u64) -> Result<u64, Failure>
     result.map(|()| count)
 }
 
-/// Calls `each` for [`task::DURATION_NS`], and answers how often. Under `-icount` the vCPUs take turns, and one that never
-/// yields would keep the machine to itself; so it does, after a turn of the same length for all.
+/// Calls `each` for [`task::DURATION_NS`], and answers how often.
+///
+/// Under `-icount` the vCPUs take turns, and one that never yields would keep the machine to
+/// itself; so it does, after a turn of the same length for all. What one turn takes too long, because
+/// `each` does, the next is shorter.
 fn until_the_end(begin: u64, mut each: impl FnMut(u64)) -> u64 {
     let end = begin + clock::ns_to_ticks(task::DURATION_NS);
-    let mut count = 0;
+    let (mut count, mut owed) = (0, 0);
     wait_for(begin);
     while clock::ticks() < end {
         let turn = clock::cycles();
-        while clock::cycles() - turn < TURN_CYCLES {
+        let mut used = owed;
+        while used < TURN_CYCLES {
             for _ in 0..8 {
                 count += 1;
                 each(count);
             }
+            used = owed + clock::cycles() - turn;
         }
+        owed = used - TURN_CYCLES;
         barrier::relax();
     }
     count
