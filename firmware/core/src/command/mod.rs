@@ -28,7 +28,7 @@ use crate::object::{Serving, Unfinished};
 use crate::{Firmware, Platform};
 
 /// One part in so many of the engine core's time is for commands while data waits.
-const CONTROL_SHARE: u64 = 48;
+const CONTROL_SHARE: u64 = 96;
 /// Cycles that commands can save up: a few commands' worth.
 const CREDIT_LIMIT: i64 = 4_000;
 /// Cycles that they can owe.
@@ -334,14 +334,14 @@ mod tests {
         );
         assert_eq!(budget.next(true), None);
         let mut slices = 0;
-        for _ in 0..48_000 {
+        for _ in 0..96_000 {
             budget.earn(1000);
             if budget.next(true).is_some() {
                 budget.spend(1000);
                 slices += 1;
             }
         }
-        assert!((900..=1000).contains(&slices), "{slices} slices in 48000");
+        assert!((900..=1000).contains(&slices), "{slices} slices in 96000");
     }
 
     #[test]
