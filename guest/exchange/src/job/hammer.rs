@@ -4,6 +4,7 @@
 
 use unimux_driver::{MemoryRegion, Platform, SendWr};
 
+use super::{Job, Progress, point};
 use crate::digest::Digest;
 use crate::failure::{Failure, ensure, succeeded};
 use crate::latency::Latencies;
@@ -23,11 +24,30 @@ pub(super) const DIGEST: u64 = 256;
 /// Requests of a batch, of which the last is signaled.
 const BATCH: usize = 32;
 
+/// Both guests [`strike`] at the same time; then each checks its own arena.
+///
+/// # Errors
+/// As [`strike`], [`check`] and [`Session::meet`](crate::Session::meet).
+pub(super) fn both_strike<P: Platform>(
+    job: &mut Job<'_, P>,
+    operations: usize,
+    progress: &mut impl FnMut(Progress),
+) -> Result<[Row; 3], Failure> {
+    let peer = job.connection.peer;
+    job.session.meet(peer, point::HAMMER)?;
+    let (arena, region) = (job.arena, job.arena_region);
+    let rows = strike(job.connection, arena, region, operations, job.latencies)?;
+    job.session.meet(peer, point::HAMMERED)?;
+    progress(Progress::Ended);
+    check(arena, operations)?;
+    Ok(rows)
+}
+
 /// The three kinds of operation, `operations` times each.
 ///
 /// # Errors
 /// The first request that did not succeed or fetched another value than it must.
-pub(super) fn strike<P: Platform>(
+fn strike<P: Platform>(
     connection: &mut Connection<P>,
     arena: Buffer,
     region: &MemoryRegion,
@@ -88,7 +108,7 @@ pub(super) fn strike<P: Platform>(
 ///
 /// # Errors
 /// What is missing.
-pub(super) fn check(arena: Buffer, operations: usize) -> Result<(), Failure> {
+fn check(arena: Buffer, operations: usize) -> Result<(), Failure> {
     let word = |offset: u64| arena.load(offset as usize / 8);
     let last = operations as u64;
     ensure(word(WRITTEN) == last, "the peer's last write arrived")?;

@@ -50,7 +50,7 @@ pub fn expect_file<P: Platform>(
 /// # Errors
 /// The first thing that is not as it must be.
 pub fn receive<P: Platform>(
-    job: Job<'_, P>,
+    mut job: Job<'_, P>,
     landing: &Landing<'_>,
     operations: usize,
     mut progress: impl FnMut(Progress),
@@ -58,10 +58,9 @@ pub fn receive<P: Platform>(
     let Job {
         session,
         connection,
-        arena,
-        arena_region,
         latencies,
-    } = job;
+        ..
+    } = &mut job;
     let file_bytes = landing.file_bytes;
     let clock = connection.platform().clone();
     connection.qp.post_recv(&RecvWr::empty())?;
@@ -96,19 +95,9 @@ pub fn receive<P: Platform>(
     };
     let mut rows = heapless::Vec::from_array([send]);
 
-    session.meet(connection.peer, point::HAMMER)?;
-    rows.extend(hammer::strike(
-        connection,
-        arena,
-        arena_region,
-        operations,
-        latencies,
-    )?);
-    session.meet(connection.peer, point::HAMMERED)?;
-    progress(Progress::Ended);
-    hammer::check(arena, operations)?;
+    rows.extend(hammer::both_strike(&mut job, operations, &mut progress)?);
     // One after the other, or the two tables are hard to read.
-    session.wait(connection.peer, Subject::Reached)?;
+    job.session.wait(job.connection.peer, Subject::Reached)?;
     Ok(Outcome {
         rows,
         digest,

@@ -51,7 +51,7 @@ pub struct File<'a, S> {
 /// # Errors
 /// The first thing that is not as it must be.
 pub fn send<P: Platform, S: Source>(
-    job: Job<'_, P>,
+    mut job: Job<'_, P>,
     file: &File<'_, S>,
     operations: usize,
     mut progress: impl FnMut(Progress),
@@ -62,7 +62,7 @@ pub fn send<P: Platform, S: Source>(
         arena,
         arena_region,
         latencies,
-    } = job;
+    } = &mut job;
     let len = file.len_bytes;
     ensure(len > 0, "there is a file that is not empty")?;
     session.send(connection.peer, Letter::task(operations as u64, len as u64))?;
@@ -93,7 +93,7 @@ pub fn send<P: Platform, S: Source>(
     ensure(received.opcode == Opcode::Receive, "the digest is received")?;
     ensure(received.len_bytes == 32, "a digest is 32 bytes")?;
     ensure(
-        hammer::digest_in(arena) == digest,
+        hammer::digest_in(*arena) == digest,
         "both guests compute the same SHA-256",
     )?;
     let mut rows = heapless::Vec::from_array([writes]);
@@ -119,17 +119,7 @@ pub fn send<P: Platform, S: Source>(
         rows.extend([reads]);
     }
 
-    session.meet(connection.peer, point::HAMMER)?;
-    rows.extend(hammer::strike(
-        connection,
-        arena,
-        arena_region,
-        operations,
-        latencies,
-    )?);
-    session.meet(connection.peer, point::HAMMERED)?;
-    progress(Progress::Ended);
-    hammer::check(arena, operations)?;
+    rows.extend(hammer::both_strike(&mut job, operations, &mut progress)?);
     Ok(Outcome {
         rows,
         digest,
