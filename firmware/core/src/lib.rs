@@ -275,6 +275,13 @@ impl<E: Engine> Firmware<E> {
         }
     }
 
+    /// Whether a guest has a queue pair that is served. Without one a ring means nothing, and what
+    /// can come is commands alone.
+    #[must_use]
+    pub fn has_queues(&self) -> bool {
+        self.functions.iter().any(|it| it.attention.served != 0)
+    }
+
     /// Whether nothing is in flight, runnable, or waiting for time to pass.
     fn is_quiet(&self) -> bool {
         self.flights.is_empty()

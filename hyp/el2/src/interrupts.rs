@@ -46,6 +46,8 @@ const ENGINE: IntId = IntId::sgi(0);
 const PEER: IntId = IntId::sgi(1);
 /// GIC maintenance interrupt: PPI 9 (Arm BSA, table of PPI assignments).
 const MAINTENANCE: IntId = IntId::ppi(9);
+/// EL2 physical timer: PPI 10. It ends [`nap`](crate::time::nap) and is never taken.
+const HYPERVISOR_TIMER: IntId = IntId::ppi(10);
 /// EL1 virtual timer: PPI 11.
 const VIRTUAL_TIMER: IntId = IntId::ppi(11);
 
@@ -110,7 +112,7 @@ impl Interrupts {
         let index = index.ok_or(InterruptError::NoRedistributor)?;
         // It may be awake already.
         let _ = self.gic.redistributor_mark_core_awake(index);
-        for intid in [ENGINE, PEER, MAINTENANCE, VIRTUAL_TIMER] {
+        for intid in [ENGINE, PEER, MAINTENANCE, HYPERVISOR_TIMER, VIRTUAL_TIMER] {
             self.gic.set_group(intid, Some(index), Group::Group1NS)?;
             self.gic
                 .set_interrupt_priority(intid, Some(index), PRIORITY)?;

@@ -3,12 +3,12 @@
     unsafe_code,
     reason = "system registers and hints without a safe wrapper"
 )]
-// UNSAFETY: PMU registers of this core and hint instructions.
+// UNSAFETY: PMU and timer registers of this core, and hint instructions.
 
 use core::arch::asm;
 
 use aarch64_cpu::registers::{
-    CNTFRQ_EL0, CNTHCTL_EL2, CNTPCT_EL0, CNTVOFF_EL2, Readable, Writeable,
+    CNTFRQ_EL0, CNTHCTL_EL2, CNTHP_CTL_EL2, CNTPCT_EL0, CNTVOFF_EL2, Readable, Writeable,
 };
 
 /// Ticks of the system counter, the same on all cores.
@@ -82,6 +82,21 @@ pub fn wait_for_event() {
 /// Waits for an interrupt, which may be masked.
 pub fn wait_for_interrupt() {
     aarch64_cpu::asm::wfi();
+}
+
+/// Sleeps for `ticks`, or until an interrupt is pending. For cores on which EL2 takes none: the
+/// timer's own wakes the core although it is masked (Arm ARM DDI 0487, D1.6.2), and is gone again
+/// before this returns.
+pub fn nap(ticks: u64) {
+    let until = CNTPCT_EL0.get().wrapping_add(ticks);
+    // SAFETY: the compare value of this core's EL2 timer, which nothing else uses.
+    unsafe { asm!("msr cnthp_cval_el2, {}", in(reg) until, options(nostack, nomem)) };
+    CNTHP_CTL_EL2.write(CNTHP_CTL_EL2::ENABLE::SET + CNTHP_CTL_EL2::IMASK::CLEAR);
+    // The timer runs before the core waits for it.
+    aarch64_cpu::asm::barrier::isb(aarch64_cpu::asm::barrier::SY);
+    wait_for_interrupt();
+    CNTHP_CTL_EL2.write(CNTHP_CTL_EL2::ENABLE::CLEAR);
+    aarch64_cpu::asm::barrier::isb(aarch64_cpu::asm::barrier::SY);
 }
 
 /// Sends all cores an event.

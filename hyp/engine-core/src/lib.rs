@@ -95,6 +95,12 @@ impl EngineCore {
         self.firmware.round(&mut self.machine)
     }
 
+    /// See [`Firmware::has_queues`].
+    #[must_use]
+    pub fn has_queues(&self) -> bool {
+        self.firmware.has_queues()
+    }
+
     /// See [`Firmware::begin_take_back`].
     pub fn begin_take_back(&mut self, id: FunctionId) {
         self.firmware.begin_take_back(id);

@@ -44,6 +44,10 @@ pub(crate) struct Engine {
     pub(crate) function_bytes: usize,
 }
 
+/// How long this core sleeps at least and at most while nobody has a queue: all that can come is
+/// commands, of which the first may wait. An emulator, whose WFE does not wait, has its core back.
+const NAP_US: [u64; 2] = [16, 1000];
+
 /// Where the boot core leaves the engine for the engine core.
 pub(crate) static HANDED_OVER: Lock<Option<Engine>> = Lock::new(None);
 
@@ -64,13 +68,15 @@ pub(crate) fn run() -> ! {
     // A round looks at one idle function, so a whole idle tour is as many rounds.
     let tour = engine.function_count as u32 + 1;
     let mut idle_rounds = 0;
+    let [shortest, longest] = NAP_US.map(|it| time::ticks_per_second() * it / 1_000_000);
+    let mut nap = shortest;
     loop {
         let progress = engine.firmware.round();
         if ENGINE_WANTED.load(Ordering::Relaxed) {
             look_at_guests(&mut engine);
         }
         match progress {
-            Progress::Busy => idle_rounds = 0,
+            Progress::Busy => (idle_rounds, nap) = (0, shortest),
             Progress::Attentive => {
                 idle_rounds = 0;
                 time::yield_now();
@@ -78,9 +84,14 @@ pub(crate) fn run() -> ! {
             Progress::Idle => {
                 idle_rounds += 1;
                 if idle_rounds > tour {
-                    // A guest may SEV after it rang; if not, the event stream ends the wait.
-                    time::wait_for_event();
                     idle_rounds = 0;
+                    if engine.firmware.has_queues() {
+                        // A guest may SEV after it rang; if not, the event stream ends the wait.
+                        time::wait_for_event();
+                    } else {
+                        time::nap(nap);
+                        nap = longest.min(2 * nap);
+                    }
                 }
             }
         }
