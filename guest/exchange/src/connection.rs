@@ -13,10 +13,29 @@ use crate::{Buffer, Session};
 /// How long an operation may take before the program gives up, in nanoseconds.
 pub const OPERATION_PATIENCE_NS: u64 = 30_000_000_000;
 
-/// Entries of each queue of a connection, where memory for it is contiguous.
-const QUEUE_ENTRIES: u32 = 128;
-/// Entries that a connection cannot do without.
+/// Entries that each queue of a connection cannot do without.
 const QUEUE_ENTRIES_MIN: u32 = 32;
+
+/// What a connection's queues are like.
+#[derive(Clone, Copy, Debug)]
+pub struct Queues {
+    /// Of the completion queue.
+    pub flags: CqFlags,
+    /// Entries of the send queue, a power of two; fewer where memory for them is not contiguous.
+    pub sends: u32,
+    /// The same of the receive queue.
+    pub receives: u32,
+}
+
+impl Default for Queues {
+    fn default() -> Self {
+        Self {
+            flags: CqFlags::empty(),
+            sends: 128,
+            receives: 128,
+        }
+    }
+}
 
 /// Everything that moves data between this guest and one peer.
 #[derive(Debug)]
@@ -47,10 +66,10 @@ impl<P: Platform> Connection<P> {
         peer: u32,
         region: &MemoryRegion,
     ) -> Result<Self, Error> {
-        Self::open_with(session, memory, peer, region, CqFlags::empty())
+        Self::open_with(session, memory, peer, region, Queues::default())
     }
 
-    /// As [`open`](Self::open), with a completion queue that has `flags`.
+    /// As [`open`](Self::open), with queues of the caller's choice.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -59,9 +78,9 @@ impl<P: Platform> Connection<P> {
         memory: &mut impl Memory,
         peer: u32,
         region: &MemoryRegion,
-        flags: CqFlags,
+        queues: Queues,
     ) -> Result<Self, Error> {
-        let queues = queues(session, memory, flags)?;
+        let queues = make(session, memory, queues)?;
         let hello = session.greet(peer, Letter::hello(queues.2.number(), region))?;
         Self::join(session, peer, queues, hello)
     }
@@ -76,8 +95,9 @@ impl<P: Platform> Connection<P> {
         peer: u32,
         hello: Letter,
         region: &MemoryRegion,
+        queues: Queues,
     ) -> Result<Self, Error> {
-        let queues = queues(session, memory, CqFlags::empty())?;
+        let queues = make(session, memory, queues)?;
         let own = Letter::hello(queues.2.number(), region);
         // The peer may send as soon as it has the letter.
         let connection = Self::join(session, peer, queues, hello)?;
@@ -88,7 +108,7 @@ impl<P: Platform> Connection<P> {
     fn join(
         session: &mut Session<P>,
         peer: u32,
-        (cq, cq_block, qp): Queues<P>,
+        (cq, cq_block, qp): Made<P>,
         hello: Letter,
     ) -> Result<Self, Error> {
         session.device.connect(&qp, &Peer::new(peer, hello.qpn()))?;
@@ -177,38 +197,43 @@ impl<P: Platform> Connection<P> {
     }
 }
 
-type Queues<P> = (CompletionQueue<P>, DmaBlock, QueuePair<P>);
+type Made<P> = (CompletionQueue<P>, DmaBlock, QueuePair<P>);
 
-fn queues<P: Platform>(
+fn make<P: Platform>(
     session: &mut Session<P>,
     memory: &mut impl Memory,
-    flags: CqFlags,
-) -> Result<Queues<P>, Error> {
-    let entries = entries_that_fit(session, memory.largest_block_bytes());
-    let cq_block = memory.take_block(session.device.bytes_for_cq(2 * entries))?;
-    let cq = session.device.create_cq(2 * entries, flags, cq_block)?;
-    let options = QpOptions {
-        send_entries: entries,
-        recv_entries: entries,
+    queues: Queues,
+) -> Result<Made<P>, Error> {
+    let block_bytes = memory.largest_block_bytes();
+    let mut options = QpOptions {
+        send_entries: queues.sends,
+        recv_entries: queues.receives,
     };
-    let block = memory.take_block(bytes_for_qp(entries, entries))?;
+    while !fits(session, &options, block_bytes) && options.recv_entries > QUEUE_ENTRIES_MIN {
+        options.recv_entries /= 2;
+        options.send_entries = options.send_entries.min(options.recv_entries);
+    }
+    let cq_entries = completions(&options);
+    let cq_block = memory.take_block(session.device.bytes_for_cq(cq_entries))?;
+    let cq = session
+        .device
+        .create_cq(cq_entries, queues.flags, cq_block)?;
+    let block = memory.take_block(bytes_for_qp(options.send_entries, options.recv_entries))?;
     let qp = session
         .device
         .create_qp(session.pd, &cq, &cq, options, block)?;
     Ok((cq, cq_block, qp))
 }
 
-/// [`QUEUE_ENTRIES`], or as many as blocks of `block_bytes` hold.
-fn entries_that_fit<P: Platform>(session: &Session<P>, block_bytes: u64) -> u32 {
-    let mut entries = QUEUE_ENTRIES;
-    let fits = |entries| {
-        bytes_for_qp(entries, entries) <= block_bytes
-            && session.device.bytes_for_cq(2 * entries) <= block_bytes
-    };
-    while entries > QUEUE_ENTRIES_MIN && !fits(entries) {
-        entries /= 2;
-    }
-    entries
+/// Completions that both queues of a queue pair can have waiting, as a power of two.
+const fn completions(options: &QpOptions) -> u32 {
+    (options.send_entries + options.recv_entries).next_power_of_two()
+}
+
+/// Whether blocks of `block_bytes` hold queues of these sizes.
+fn fits<P: Platform>(session: &Session<P>, options: &QpOptions, block_bytes: u64) -> bool {
+    bytes_for_qp(options.send_entries, options.recv_entries) <= block_bytes
+        && session.device.bytes_for_cq(completions(options)) <= block_bytes
 }
 
 /// Registers all of `buffer`, which was taken with [`Buffer::take`], for everything.

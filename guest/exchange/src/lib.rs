@@ -8,6 +8,7 @@
 //!   Session      an attached function, and the letters that came to it
 //!   Connection   a queue pair connected to a peer's
 //!   job          the file there, its digest back, small operations both ways
+//!   measure      how long requests take, and how many go through
 //! ```
 //!
 //! Nothing here is a promise of the project: the API is `unimux-driver`.
@@ -21,8 +22,10 @@ pub mod failure;
 pub mod job;
 pub mod latency;
 pub mod letter;
+pub mod measure;
 pub mod session;
 pub mod table;
+pub mod task;
 
 pub use buffer::Buffer;
 pub use connection::Connection;

@@ -2,7 +2,7 @@
 
 use unimux_driver::{Access, Device, MemoryRegion};
 use unimux_engine::cpu::CpuEngine;
-use unimux_exchange::connection::register;
+use unimux_exchange::connection::{Queues, register};
 use unimux_exchange::digest::Digest;
 use unimux_exchange::job::{self, File, Job, Landing, Outcome};
 use unimux_exchange::latency::Latencies;
@@ -100,8 +100,15 @@ fn read(mut it: Party, from: Option<u32>) -> Outcome {
                     None => std::thread::yield_now(),
                 }
             };
-            Connection::answer(session, ram, peer, hello, &it.arena_region)
-                .expect("the firmware agrees")
+            Connection::answer(
+                session,
+                ram,
+                peer,
+                hello,
+                &it.arena_region,
+                Queues::default(),
+            )
+            .expect("the firmware agrees")
         }
     };
     let announced = job::expect_file(session, &connection).expect("the firmware agrees");

@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use serde_json::json;
 use unimux_driver::{Error, MemoryRegion, Platform as _};
 use unimux_exchange::letter::{Letter, Subject};
-use unimux_exchange::{Buffer, Connection, Session};
+use unimux_exchange::{Buffer, Connection, Session, task};
 use unimux_linux::Doorbell;
 
 use super::Own;
@@ -16,18 +16,6 @@ use crate::output::Output;
 
 /// After how long a ping is sent again.
 const PING_AGAIN_NS: u64 = 1_000_000_000;
-
-/// What a client asks a server for, by letter.
-pub(crate) mod task {
-    /// Answer: the result is the argument.
-    pub(crate) const PING: u64 = 0x100;
-    /// Post receives of so many bytes until the client comes to the point [`OVER`].
-    pub(crate) const RECEIVE: u64 = 0x101;
-    /// The number of the point at which the client ends something.
-    pub(crate) const OVER: u64 = 0x102;
-    /// The client ends the connection.
-    pub(crate) const BYE: u64 = 0x103;
-}
 
 /// Asks a peer whether it is there.
 pub(crate) fn ping(output: Output, own: Own, peer: &str, count: u64) -> Result<()> {

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
+use unimux_exchange::connection::Queues;
 use unimux_exchange::digest::Digest;
 use unimux_exchange::job::{self, Job, Landing, Outcome, Progress, Source};
 use unimux_exchange::latency::Latencies;
@@ -130,7 +131,14 @@ pub(crate) fn receive(
         None => {
             let (peer, hello) = first_hello(&mut machine, own)?;
             let (session, memory) = (&mut machine.session, &mut machine.arena);
-            Connection::answer(session, memory, peer, hello, &arena_region)
+            Connection::answer(
+                session,
+                memory,
+                peer,
+                hello,
+                &arena_region,
+                Queues::default(),
+            )
         }
     }
     .map_err(broken)?;

@@ -3,9 +3,10 @@
 use anyhow::{Result, ensure};
 use serde_json::json;
 use unimux_driver::{Counter, Platform as _, SendWr};
+use unimux_exchange::task;
 
 use super::Own;
-use super::client::{Client, task};
+use super::client::Client;
 use super::machine::broken;
 use crate::output::Output;
 

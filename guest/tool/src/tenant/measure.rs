@@ -2,20 +2,17 @@
 
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
-use unimux_driver::{Platform as _, SendWr};
-use unimux_exchange::failure::succeeded;
+use unimux_driver::SendWr;
+use unimux_exchange::task::Question;
+use unimux_exchange::{measure, task};
 
-use super::client::{Client, task};
+use super::client::Client;
 use super::machine::broken;
-use super::{Measurement, Operation};
+use super::{Measurement, Operation, witness};
 use crate::output::{Output, table};
 
 /// The sizes of `--all`: 8 bytes to 1 MiB.
 const ALL: std::ops::RangeInclusive<u32> = 3..=20;
-/// What fits into an entry (unimux-abi, work).
-const INLINE_MAX: u64 = 32;
-/// Of how many requests one is signaled, at most.
-const SIGNAL_EVERY: u64 = 16;
 
 /// What one size gave.
 struct Bandwidth {
@@ -37,20 +34,22 @@ impl Bandwidth {
 /// Measures how much goes through.
 pub(crate) fn bandwidth(output: Output, asked: &Measurement) -> Result<()> {
     let mut results = Vec::new();
-    run(output, asked, |client, request, size| {
-        let depth = asked
-            .depth
-            .clamp(1, client.connection.qp.send_room().into());
-        // Warm up, so that the first size is not the one that pays for it.
-        stream(client, request, depth, depth)?;
-        let elapsed_ns = stream(client, request, asked.iters, depth)?;
+    let mut add = |size, elapsed_ns| {
         results.push(Bandwidth {
             size,
             iters: asked.iters,
             elapsed_ns,
         });
-        Ok(())
-    })?;
+    };
+    match &asked.by {
+        Some(by) => add(asked.size, witness::ask(asked, by, Question::Stream)?),
+        None => run(output, asked, |client, request, size| {
+            let connection = &mut client.connection;
+            let elapsed_ns = measure::stream(connection, &request, asked.iters, asked.depth);
+            add(size, elapsed_ns.map_err(broken)?);
+            Ok(())
+        })?,
+    }
     let rows: Vec<Value> = results
         .iter()
         .map(|it| {
@@ -83,19 +82,24 @@ pub(crate) fn bandwidth(output: Output, asked: &Measurement) -> Result<()> {
 
 /// Measures how long one request takes, from post to completion.
 pub(crate) fn latency(output: Output, asked: &Measurement) -> Result<()> {
+    if let Some(by) = &asked.by {
+        let p50_ns = witness::ask(asked, by, Question::Latency)?;
+        let row = json!({ "size": asked.size, "iterations": asked.iters, "p50_ns": p50_ns });
+        let value = json!({ "test": "latency", "operation": asked.op.name(), "results": [row] });
+        output.show(&value, || {
+            format!(
+                "{by}: half of them took {:.2} us at most",
+                p50_ns as f64 / 1e3
+            )
+        });
+        return Ok(());
+    }
     let mut results = Vec::new();
     run(output, asked, |client, request, size| {
-        let request = request.signaled();
-        for _ in 0..asked.iters.min(100) {
-            client.connection.carry_out(&request).map_err(broken)?;
-        }
         let mut samples = Vec::with_capacity(asked.iters as usize);
-        for _ in 0..asked.iters {
-            let began = client.connection.platform().now_ns();
-            client.connection.qp.post_send(&request).map_err(broken)?;
-            client.connection.spin().map_err(broken)?;
-            samples.push(client.connection.platform().now_ns() - began);
-        }
+        let connection = &mut client.connection;
+        measure::one_by_one(connection, &request, asked.iters, |ns| samples.push(ns))
+            .map_err(broken)?;
         samples.sort_unstable();
         results.push((size, samples));
         Ok(())
@@ -152,11 +156,11 @@ pub(crate) fn latency(output: Output, asked: &Measurement) -> Result<()> {
     Ok(())
 }
 
-/// Connects, and has `measure` done for every size with its request.
+/// Connects, and has `each` done for every size with its request.
 fn run(
     output: Output,
     asked: &Measurement,
-    mut measure: impl FnMut(&mut Client, SendWr, u64) -> Result<()>,
+    mut each: impl FnMut(&mut Client, SendWr, u64) -> Result<()>,
 ) -> Result<()> {
     ensure!(asked.iters > 0, "nothing to measure: --iters is at least 1");
     let sizes: Vec<u64> = if asked.all {
@@ -181,56 +185,16 @@ fn run(
         if asked.op == Operation::Send {
             client.ask(task::RECEIVE, largest)?;
         }
-        let request = request(asked, &client, size)?;
-        measure(&mut client, request, size)?;
+        let size_bytes = u32::try_from(size)?;
+        let request = measure::request(
+            &client.connection,
+            &client.region,
+            asked.op.into(),
+            size_bytes,
+            !asked.no_inline,
+        );
+        each(&mut client, request.map_err(broken)?, size)?;
     }
     client.meet(task::OVER)?;
     client.close()
-}
-
-/// The request of `size` bytes that is asked for, not signaled.
-fn request(asked: &Measurement, client: &Client, size: u64) -> Result<SendWr> {
-    let local = client.region.segment(0, u32::try_from(size)?);
-    let remote = client.connection.remote;
-    let inline = size <= INLINE_MAX && !asked.no_inline;
-    let data = [0x5a; INLINE_MAX as usize];
-    let data = &data[..size.min(INLINE_MAX) as usize];
-    Ok(match asked.op {
-        Operation::Read => SendWr::read(local, remote),
-        Operation::Write if inline => SendWr::write_inline(data, remote).map_err(broken)?,
-        Operation::Write => SendWr::write(local, remote),
-        Operation::Send if inline => SendWr::send_inline(data).map_err(broken)?,
-        Operation::Send => SendWr::send(local),
-    })
-}
-
-/// Keeps `depth` requests under way until `count` are complete; answers with the nanoseconds.
-fn stream(client: &mut Client, request: SendWr, count: u64, depth: u64) -> Result<u64> {
-    let every = (depth / 4).clamp(1, SIGNAL_EVERY);
-    let connection = &mut client.connection;
-    let (mut posted, mut done) = (0, 0);
-    let began = connection.platform().now_ns();
-    while done < count {
-        let before = posted;
-        while posted < count && posted - done < depth {
-            posted += 1;
-            let request = request.id(posted);
-            let is_signaled = posted % every == 0 || posted == count;
-            let request = if is_signaled {
-                request.signaled()
-            } else {
-                request
-            };
-            connection.qp.enqueue_send(&request).map_err(broken)?;
-        }
-        if posted > before {
-            connection.qp.ring();
-        }
-        // Requests of one queue pair complete in order: the id says how many.
-        done = connection.spin().map_err(broken)?.id;
-        while let Some(completion) = connection.poll().map_err(broken)? {
-            done = succeeded(completion).map_err(broken)?.id;
-        }
-    }
-    Ok(connection.platform().now_ns() - began)
 }

@@ -8,6 +8,7 @@ mod machine;
 mod measure;
 mod serve;
 mod stat;
+mod witness;
 
 use std::path::PathBuf;
 
@@ -64,6 +65,16 @@ impl Operation {
     }
 }
 
+impl From<Operation> for unimux_exchange::measure::Operation {
+    fn from(it: Operation) -> Self {
+        match it {
+            Operation::Write => Self::Write,
+            Operation::Read => Self::Read,
+            Operation::Send => Self::Send,
+        }
+    }
+}
+
 /// What to measure, and how often.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Measurement {
@@ -84,11 +95,15 @@ pub(crate) struct Measurement {
     #[arg(long, default_value_t = 1000)]
     pub(crate) iters: u64,
     /// Requests under way at a time (bandwidth only)
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = 128)]
     pub(crate) depth: u64,
     /// Never put data into the request itself, as is done up to 32 bytes
     #[arg(long)]
     pub(crate) no_inline: bool,
+    /// Have another guest measure, from there to the peer: one that runs the bare-metal program
+    /// `witness`
+    #[arg(long, value_name = "GUEST", conflicts_with_all = ["all", "depth", "no_inline"])]
+    pub(crate) by: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -4,13 +4,13 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use unimux_driver::{MemoryRegion, Platform as _, RecvWr};
+use unimux_driver::{CqFlags, MemoryRegion, Platform as _, RecvWr};
+use unimux_exchange::connection::Queues;
 use unimux_exchange::letter::{Letter, Subject};
-use unimux_exchange::{Buffer, Connection};
+use unimux_exchange::{Buffer, Connection, task};
 use unimux_linux::Doorbell;
 
 use super::Own;
-use super::client::task;
 use super::machine::{Machine, broken};
 use crate::output::Output;
 
@@ -20,8 +20,13 @@ const NAP: Duration = Duration::from_micros(500);
 const AWAKE: Duration = Duration::from_millis(20);
 /// The largest buffer that a client may ask for.
 const BUFFER_MAX: u64 = 1 << 30;
-/// The slots of the receive queue that are kept filled.
-const RECEIVES_MAX: u32 = 64;
+/// As many receives as perftest posts: while this machine's core does something else, a client that
+/// sends has so many requests to go on with.
+const QUEUES: Queues = Queues {
+    flags: CqFlags::empty(),
+    sends: 32,
+    receives: 512,
+};
 
 /// Answers peers until interrupted, or until the first one is served.
 pub(crate) fn serve(output: Output, own: Own, once: bool, poll: bool) -> Result<()> {
@@ -109,7 +114,7 @@ impl Visit {
         let (buffer, region) = machine.buffer(len_bytes)?;
         let (session, arena) = (&mut machine.session, &mut machine.arena);
         let connection =
-            Connection::answer(session, arena, peer, hello, &region).map_err(broken)?;
+            Connection::answer(session, arena, peer, hello, &region, QUEUES).map_err(broken)?;
         Ok(Self {
             connection,
             buffer,
@@ -180,7 +185,7 @@ impl Visit {
         }
         let receive = RecvWr::new(self.region.segment(0, len_bytes));
         let qp = &mut self.connection.qp;
-        for _ in 0..qp.recv_room().min(RECEIVES_MAX) {
+        for _ in 0..qp.recv_room() {
             qp.post_recv(&receive).map_err(broken)?;
         }
         Ok(any)

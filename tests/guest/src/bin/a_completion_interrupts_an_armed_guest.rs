@@ -11,7 +11,7 @@ use unimux_guest_rt::paravirt::ExitReason;
 use unimux_guest_rt::{Guest, entry, timer};
 use unimux_guest_tests::Checks;
 use unimux_guest_tests::wait::pass;
-use unimux_programs::connection::register;
+use unimux_programs::connection::{Queues, register};
 use unimux_programs::{Buffer, Connection, Session};
 
 entry!(main);
@@ -35,9 +35,12 @@ fn run(mut guest: Guest, checks: &mut Checks) -> Result<(), Error> {
     let mut session = Session::open(&function, &mut guest.memory)?;
     let buffer = Buffer::take(&mut guest.memory, PAGE_BYTES)?;
     let region = register(&mut session, buffer)?;
-    let flags = CqFlags::INTERRUPTS;
+    let queues = Queues {
+        flags: CqFlags::INTERRUPTS,
+        ..Queues::default()
+    };
     let memory = &mut guest.memory;
-    let mut connection = Connection::open_with(&mut session, memory, peer, &region, flags)?;
+    let mut connection = Connection::open_with(&mut session, memory, peer, &region, queues)?;
     gic::start();
     gic::enable_edge(completion);
     gic::enable(timer::INTID);

@@ -14,7 +14,7 @@ mod report;
 use unimux_driver::{Access, MemoryRegion};
 use unimux_guest_rt::memory::PAGE_BYTES;
 use unimux_guest_rt::{Guest, entry, exits, println};
-use unimux_programs::connection::register;
+use unimux_programs::connection::{Queues, register};
 use unimux_programs::failure::{Failure, ensure};
 use unimux_programs::job::{self, File, Job, Landing, Outcome, Progress};
 use unimux_programs::letter::Subject;
@@ -53,7 +53,14 @@ impl Begun {
             Some(&peer) => Connection::open(&mut session, memory, peer, &arena_region)?,
             None => {
                 let (peer, hello) = session.wait_any(Subject::Hello)?;
-                Connection::answer(&mut session, memory, peer, hello, &arena_region)?
+                Connection::answer(
+                    &mut session,
+                    memory,
+                    peer,
+                    hello,
+                    &arena_region,
+                    Queues::default(),
+                )?
             }
         };
         Ok(Self {
