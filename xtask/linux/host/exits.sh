@@ -24,6 +24,13 @@ faults_now() {
         $tracing/events/kvm/kvm_guest_fault/hist
 }
 
+# exits_none: whether traps were counted, and none was found.
+exits_none() {
+    grep -qsx 'metric kvm_data_path_exits 0 exits' /run/exits.metrics && return
+    say "the data path has exits, or they were not counted"
+    return 1
+}
+
 # exits_watch NAME: counts between the lines of the tenant that open and close its window. The tenant
 # keeps its core busy for a while after the first and before the second, without a word, so that
 # what the console costs is outside.
@@ -45,7 +52,7 @@ exits_watch() {
         sleep 0.3
     done
     faults_now > /run/faults.last
-    exits_between /run/exits.first /run/exits.last
+    exits_between /run/exits.first /run/exits.last | tee /run/exits.metrics
     # Where, until now: some may have come after the window.
     awk 'NR == FNR { before[$1] = $3; next } $3 != before[$1] {
         print "unimux: " $3 - before[$1] " faults at " $1 }' /run/faults.first /run/faults.last

@@ -5,6 +5,9 @@
 . /lib/unimux/measure.sh
 . /lib/unimux/baseline.sh
 
+# The first program that uses a function enables its PCI device, which exits.
+unimux info > /dev/null || exit
+
 case $(argument name) in
     alice) count_exits && measure bob && soft_roce_up && wait_for bob && baseline_ask bob ;;
     *) count_exits && serve_measure && soft_roce_up && baseline_serve ;;
