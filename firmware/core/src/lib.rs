@@ -68,7 +68,7 @@ use doorbell::Watch;
 use flight::Flights;
 pub use host::{Host, NOTE_INTERVAL_NS, Note};
 use object::{Function, Keys, Request};
-pub use object::{FunctionConfig, FunctionId, Quota};
+pub use object::{FunctionConfig, FunctionId, Quota, next_seed};
 use physical::Physical;
 pub use physical::PhysicalConfig;
 use schedule::Schedule;

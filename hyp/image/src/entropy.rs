@@ -4,11 +4,8 @@
 //! refuses to give out functions, since their keys could be guessed. The counter is mixed in so
 //! that a seed that is replayed does not give the same keys twice, but counts for nothing.
 
-use chacha20::{
-    ChaCha20Rng,
-    rand_core::{Rng, SeedableRng},
-};
 use unimux_el2::time;
+use unimux_firmware::next_seed;
 use unimux_tree::Tree;
 
 use crate::{machine, virtio};
@@ -27,7 +24,7 @@ impl Pool {
             for (state, byte) in self.0.iter_mut().zip(piece) {
                 *state ^= byte;
             }
-            ChaCha20Rng::from_seed(self.0).fill_bytes(&mut self.0);
+            self.0 = next_seed(self.0);
         }
     }
 }

@@ -16,6 +16,7 @@ pub(crate) use completion_queue::CompletionQueue;
 pub(crate) use function::{Control, Function, GrantPages, RegisterPages, Serving, Unfinished};
 pub use function::{FunctionConfig, FunctionId, Quota};
 pub(crate) use keys::Keys;
+pub use keys::next_seed;
 pub(crate) use pages::{PageRun, Pages};
 pub(crate) use queue_pair::{Peer, QueuePair, Stage};
 pub(crate) use region::{Backing, Region, Regions};
