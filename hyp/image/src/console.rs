@@ -3,8 +3,6 @@
 //! A caller sends a whole line or log frame under the lock, so that lines of different cores stay
 //! whole. Before [`init`] everything is lost.
 
-use alloc::boxed::Box;
-
 use unimux_board::{Board, Console};
 use unimux_el2::lock::Lock;
 use unimux_serial::{CHUNK_MAX, Channel, encode};
@@ -15,7 +13,7 @@ use crate::{board::ThisBoard, invariant::holds, virtio};
 enum Sink {
     None,
     Uart(<ThisBoard as Board>::Console),
-    Virtio(Box<virtio::Console>),
+    Virtio(virtio::Console),
 }
 
 static SINK: Lock<Sink> = Lock::new(Sink::None);
@@ -27,7 +25,7 @@ pub(crate) fn init(console: <ThisBoard as Board>::Console) {
 
 /// Leaves the UART, which is to be a host's. Without a virtio-console all that follows is lost.
 pub(crate) fn leave_uart(tree: &Tree<'_>) {
-    let sink = virtio::console(tree).map_or(Sink::None, |it| Sink::Virtio(Box::new(it)));
+    let sink = virtio::Console::claim(tree).map_or(Sink::None, Sink::Virtio);
     if matches!(sink, Sink::None) {
         defmt::warn!("the log ends here: the UART is the host's, and there is no virtio-console");
     }
@@ -49,8 +47,7 @@ pub(crate) fn send(channel: Channel, bytes: &[u8]) {
                 encode(channel, chunk, |byte| {
                     holds(piece.push(byte), "it is as long as a chunk can be");
                 });
-                // A console that fails has lost a line; there is no other to say so.
-                let _ = console.send_bytes(&piece);
+                console.write(&piece);
             }
         }
     }

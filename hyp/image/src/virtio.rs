@@ -5,12 +5,13 @@
 use alloc::alloc::{alloc_zeroed, dealloc};
 use core::{alloc::Layout, ptr::NonNull};
 
+use bitflags::bitflags;
 use unimux_board::Board;
 use unimux_el2::lock::Lock;
 use unimux_tree::Tree;
 use virtio_drivers::{
     BufferDirection, Hal, PAGE_SIZE, PhysAddr,
-    device::{console::VirtIOConsole, rng::VirtIORng},
+    queue::VirtQueue,
     transport::{
         DeviceType, Transport,
         mmio::{MmioTransport, VirtIOHeader},
@@ -91,19 +92,69 @@ fn claim(tree: &Tree<'_>, kind: DeviceType) -> Option<MmioTransport<'static>> {
         })
 }
 
-/// 32 random bytes, if there is a virtio-rng.
+bitflags! {
+    /// What Unimux asks of a device: that it is not one of before the standard (virtio 1.2, 6).
+    #[derive(Clone, Copy, Debug)]
+    struct Features: u64 {
+        const VERSION_1 = 1 << 32;
+    }
+}
+
+/// Descriptors of a queue; a power of two.
+const DESCRIPTORS: usize = 2;
+
+/// A device of which one queue is used, for one buffer at a time.
+///
+/// The drivers of `virtio-drivers` for these devices have more queues and features; one small one
+/// for both is less code.
+pub(crate) struct Device {
+    /// Stands first: it is dropped first, which resets the device, and lets its memory go.
+    transport: MmioTransport<'static>,
+    queue: VirtQueue<Identity, DESCRIPTORS>,
+}
+
+impl Device {
+    /// The first device of this kind, if there is one, with the queue that has this number.
+    fn claim(tree: &Tree<'_>, kind: DeviceType, queue: u16) -> Option<Self> {
+        let mut transport = claim(tree, kind)?;
+        transport.begin_init(Features::VERSION_1);
+        let queue = VirtQueue::new(&mut transport, queue, false, false).ok()?;
+        transport.finish_init();
+        Some(Self { transport, queue })
+    }
+
+    /// Has the device read `sent` or fill `received`, whichever is not empty. How much it wrote.
+    #[inline(never)]
+    fn exchange<'a>(
+        &mut self,
+        sent: &'a [&'a [u8]],
+        received: &'a mut [&'a mut [u8]],
+    ) -> Option<usize> {
+        let written = (self.queue).add_notify_wait_pop(sent, received, &mut self.transport);
+        written.ok().map(|bytes| bytes as usize)
+    }
+}
+
+/// 32 random bytes, if there is a virtio-rng. Its one queue is `requestq` (virtio 1.2, 5.4.2).
 pub(crate) fn random_bytes(tree: &Tree<'_>) -> Option<[u8; 32]> {
-    let transport = claim(tree, DeviceType::EntropySource)?;
-    let mut device = VirtIORng::<Identity, _>::new(transport).ok()?;
+    let mut device = Device::claim(tree, DeviceType::EntropySource, 0)?;
     let mut bytes = [0; 32];
-    let received = device.request_entropy(&mut bytes).ok()?;
+    let received = device.exchange(&[], &mut [&mut bytes])?;
     (received == bytes.len()).then_some(bytes)
 }
 
-/// A virtio-console.
-pub(crate) type Console = VirtIOConsole<Identity, MmioTransport<'static>>;
+/// A virtio-console, which is only written to.
+pub(crate) struct Console(Device);
 
-/// The first virtio-console, if there is one.
-pub(crate) fn console(tree: &Tree<'_>) -> Option<Console> {
-    VirtIOConsole::new(claim(tree, DeviceType::Console)?).ok()
+impl Console {
+    /// The first one, if there is one. Its queue 1 is the first port's `transmitq` (virtio 1.2,
+    /// 5.3.2).
+    pub(crate) fn claim(tree: &Tree<'_>) -> Option<Self> {
+        Device::claim(tree, DeviceType::Console, 1).map(Self)
+    }
+
+    /// Writes bytes. What a console does not take is lost; there is no other to say so.
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
+        let _ = self.0.exchange(&[bytes], &mut []);
+    }
 }
