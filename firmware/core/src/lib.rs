@@ -214,6 +214,16 @@ impl<E: Engine> Firmware<E> {
     /// One turn: looks at one idle function, does one piece of work for the function whose turn
     /// it is, reaps what the engine finished, and does one slice of a command if there is time.
     pub fn round(&mut self, platform: &mut impl Platform) -> Progress {
+        self.round_with(platform, Self::control_slice)
+    }
+
+    /// As [`round`](Self::round), with [`control_slice`](Self::control_slice) from the caller. The
+    /// crate that names it compiles it, and may do so for size where requests want speed.
+    pub fn round_with<P: Platform>(
+        &mut self,
+        platform: &mut P,
+        control_slice: fn(&mut Self, bool, &mut P) -> bool,
+    ) -> Progress {
         let sampled = self.watch.round().is_multiple_of(SAMPLED_ROUNDS);
         let before = if sampled { platform.cycles() } else { 0 };
         self.look_at_an_idle_function();
@@ -234,14 +244,12 @@ impl<E: Engine> Firmware<E> {
         } else if !self.flights.is_empty() {
             worked = self.reap(platform);
         }
-        if self.leaving > 0 {
-            self.finish_taking_back(platform);
-        }
         // A core that can only wait for the engine has time for commands.
         let waits_for_engine = !worked && !self.flights.is_empty();
         let data_waits = !self.schedule.is_empty() && !waits_for_engine;
         self.look_for_commands(data_waits);
-        let commanded = self.command_slice(data_waits, platform);
+        let is_wanted = self.leaving > 0 || self.control.has_work();
+        let commanded = is_wanted && control_slice(self, data_waits, platform);
         self.watch.next_round();
         if worked || commanded {
             Progress::Busy
@@ -250,6 +258,16 @@ impl<E: Engine> Firmware<E> {
         } else {
             Progress::Attentive
         }
+    }
+
+    /// The part of a round that no request waits for: functions are taken back, and one slice of
+    /// one command is carried out, if there is time beside the data that waits. Whether there was
+    /// a command.
+    pub fn control_slice(&mut self, data_waits: bool, platform: &mut impl Platform) -> bool {
+        if self.leaving > 0 {
+            self.finish_taking_back(platform);
+        }
+        self.command_slice(data_waits, platform)
     }
 
     /// Objects and page entries that the function's guest has made; zero when it is free.

@@ -2,6 +2,8 @@
 #![expect(unsafe_code, reason = "takes the machine over from whoever ran before")]
 // UNSAFETY: symbols for the entry code, the boot loader's memory, the switch to our own map.
 
+use alloc::boxed::Box;
+
 use unimux_board::Board;
 use unimux_el2::{
     boot::EntryTable,
@@ -87,7 +89,7 @@ extern "C" fn image_main(tree: u64) -> ! {
         engine.function_bytes,
         heap::used_bytes() >> 10
     );
-    *engine::HANDED_OVER.lock() = Some(engine);
+    *engine::HANDED_OVER.lock() = Some(Box::leak(Box::new(engine)));
     if let (Some(its), Some(place)) = (&scenario.host, &layout.host) {
         let kernel = unimux_scenario::check_kernel(its, place, memory::module(&its.kernel));
         let kernel = kernel.unwrap_or_else(|reason| refuse(reason));

@@ -124,9 +124,6 @@ impl<E: Engine> Firmware<E> {
     /// One slice of one command of one function, if there is one and time for it. Whether there
     /// was work.
     pub(crate) fn command_slice(&mut self, data_waits: bool, platform: &mut impl Platform) -> bool {
-        if !self.control.has_work() {
-            return false;
-        }
         let Some(index) = self.control.next(data_waits) else {
             return false;
         };

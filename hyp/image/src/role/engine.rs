@@ -9,8 +9,9 @@ use core::sync::atomic::Ordering;
 
 use unimux_board::Board;
 use unimux_el2::{lock::Lock, slots::Slots, time};
-use unimux_engine_core::EngineCore;
-use unimux_firmware::{FunctionConfig, FunctionId, PhysicalConfig, Progress, Quota};
+use unimux_engine::cpu::CpuEngine;
+use unimux_engine_core::{CoreFirmware, Machine, round};
+use unimux_firmware::{Firmware, FunctionConfig, FunctionId, PhysicalConfig, Progress, Quota};
 use unimux_memory::{Ipa, Windows};
 use unimux_paravirt::{ExitReason, map};
 use unimux_scenario::{Host, HostLayout, Scenario};
@@ -31,7 +32,8 @@ use crate::{
 /// What the engine core owns: the firmware, and the functions of the guests in their order.
 pub(crate) struct Engine {
     /// The firmware.
-    pub(crate) firmware: EngineCore,
+    firmware: CoreFirmware,
+    machine: Machine,
     /// The function of each guest.
     pub(crate) functions: heapless::Vec<FunctionId, { unimux_firmware::MAX_FUNCTIONS }>,
     /// Functions in all, idle ones included.
@@ -49,7 +51,7 @@ pub(crate) struct Engine {
 const NAP_US: [u64; 2] = [16, 1000];
 
 /// Where the boot core leaves the engine for the engine core.
-pub(crate) static HANDED_OVER: Lock<Option<Engine>> = Lock::new(None);
+pub(crate) static HANDED_OVER: Lock<Option<&'static mut Engine>> = Lock::new(None);
 
 /// Interrupts the guest of a function. Those beyond the guests' are idle and belong to nobody.
 fn raise(function: FunctionId) {
@@ -60,7 +62,7 @@ fn raise(function: FunctionId) {
 
 /// Runs the firmware for ever.
 pub(crate) fn run() -> ! {
-    let mut engine = HANDED_OVER
+    let engine = HANDED_OVER
         .lock()
         .take()
         .expect("the boot core leaves it before this starts");
@@ -71,9 +73,13 @@ pub(crate) fn run() -> ! {
     let [shortest, longest] = NAP_US.map(|it| time::ticks_per_second() * it / 1_000_000);
     let mut nap = shortest;
     loop {
-        let progress = engine.firmware.round();
+        let progress = round(
+            &mut engine.firmware,
+            &mut engine.machine,
+            Firmware::control_slice,
+        );
         if ENGINE_WANTED.load(Ordering::Relaxed) {
-            look_at_guests(&mut engine);
+            look_at_guests(engine);
         }
         match progress {
             Progress::Busy => (idle_rounds, nap) = (0, shortest),
@@ -120,7 +126,7 @@ fn look_at_guests(engine: &mut Engine) {
 }
 
 /// One step of a function on its way from a guest or back to it.
-fn move_function(firmware: &mut EngineCore, guest: &Guest, function: FunctionId) {
+fn move_function(firmware: &mut CoreFirmware, guest: &Guest, function: FunctionId) {
     let lifecycle = &guest.lifecycle;
     match lifecycle.function() {
         FunctionState::TakeBack => {
@@ -180,7 +186,7 @@ fn report() -> bool {
 /// # Panics
 /// If the firmware refuses a function: the scenario was checked.
 pub(crate) fn make(scenario: &Scenario, guests: &[Guest], seed: [u8; 32]) -> Engine {
-    let mut firmware = EngineCore::new(seed, raise);
+    let mut firmware = Firmware::new(CpuEngine::new(), seed);
     let mut functions = heapless::Vec::new();
     let mut function_bytes = 0;
     for (guest, its) in guests.iter().zip(&scenario.guests) {
@@ -213,6 +219,7 @@ pub(crate) fn make(scenario: &Scenario, guests: &[Guest], seed: [u8; 32]) -> Eng
     }
     Engine {
         firmware,
+        machine: Machine::new(raise),
         functions,
         function_count,
         has_host: false,
@@ -246,15 +253,14 @@ impl Engine {
                 "a page of it",
             );
         }
-        let added = self.firmware.add_physical_function(
-            PhysicalConfig {
-                region,
-                tenants: host.functions as u16,
-                quota: TENANT_QUOTA,
-                windows: TENANT_WINDOWS,
-            },
-            Box::new(HostMemory::new(place, slots)),
-        );
+        self.machine
+            .set_host(Box::new(HostMemory::new(place, slots)));
+        let added = self.firmware.add_physical_function(PhysicalConfig {
+            region,
+            tenants: host.functions as u16,
+            quota: TENANT_QUOTA,
+            windows: TENANT_WINDOWS,
+        });
         let added = holds(added, "the scenario was checked");
         defmt::info!(
             "function {=u16} is the physical one, at {=u64:#x}; {=u32} for tenants follow",
