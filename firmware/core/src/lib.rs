@@ -263,6 +263,7 @@ impl<E: Engine> Firmware<E> {
     /// The part of a round that no request waits for: functions are taken back, and one slice of
     /// one command is carried out, if there is time beside the data that waits. Whether there was
     /// a command.
+    #[inline(never)]
     pub fn control_slice(&mut self, data_waits: bool, platform: &mut impl Platform) -> bool {
         if self.leaving > 0 {
             self.finish_taking_back(platform);
