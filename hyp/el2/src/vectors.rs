@@ -28,7 +28,7 @@ unsafe extern "C" {
 // The table has 16 entries of 32 instructions (Arm ARM DDI 0487, D1.3.1.5): current EL with SP_EL0,
 // current EL with SP_ELx, lower EL AArch64, lower EL AArch32; each synchronous, IRQ, FIQ, SError.
 global_asm!(
-    ".pushsection .text.vectors, \"ax\"",
+    ".pushsection .vectors, \"ax\"",
     ".macro own, kind",
     ".balign 128",
     "    sub   sp, sp, #{own_size}",
@@ -72,6 +72,8 @@ global_asm!(
     "guest 0", "guest 1", "guest 2", "guest 3",
     "guest 0", "guest 1", "guest 2", "guest 3",
     ".size vectors, . - vectors",
+    ".popsection",
+    ".pushsection .text.exceptions, \"ax\"",
     // x0 = sp at the fault, x1 = kind; x0 and x1 of the fault are stored.
     "own_fault_entry:",
     "    stp   x2, x3, [sp, #16]",
