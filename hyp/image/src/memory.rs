@@ -22,8 +22,8 @@ fn addresses(range: PaRange) -> core::ops::Range<usize> {
 /// Makes the map of everything Unimux needs, and runs on it from here on. With a host, gives the
 /// slots for its pages.
 pub(crate) fn map(tree: &Tree<'_>, scenario: &Scenario, places: &Layout) -> Option<Slots> {
-    let mut stage1 = holds(Stage1::of_image(), "the heap has room for tables");
-    let mut add = |range, purpose| holds(stage1.map(range, purpose), "ranges were checked");
+    let mut stage1 = Stage1::of_image();
+    let mut add = |range, purpose| stage1.map(range, purpose);
     for device in ThisBoard::DEVICES {
         add(device.base as usize..device.end() as usize, Use::Device);
     }
@@ -47,7 +47,7 @@ pub(crate) fn map(tree: &Tree<'_>, scenario: &Scenario, places: &Layout) -> Opti
         add(addresses(place.physical), Use::Device);
     }
     let has_host = places.host.is_some();
-    let slots = has_host.then(|| holds(stage1.slots(), "the heap has room for tables"));
+    let slots = has_host.then(|| stage1.slots());
     // A line of a doorbell page that is in a cache now must not come back later.
     cache::clean_and_invalidate(layout::doorbells());
     // SAFETY: it has the image, its stacks, the devices, the tree and the modules.
