@@ -2,8 +2,9 @@
 //!
 //! What a guest can reach is first a [`Policy`], a sorted list of ranges that refuses every
 //! contradiction; then [`Tables`], the same list as descriptors in frames the caller gives.
-//! A live table changes only through [`Tables::map`] and [`Tables::unmap`], whose types make
-//! break-before-make the only order that compiles.
+//! A live table changes only through [`Tables::map`] and [`Tables::unmap`], or for one leaf that comes
+//! back [`Tables::withhold`] and [`Tables::restore`], whose types make break-before-make the only
+//! order that compiles.
 //!
 //! ```text
 //!   Policy ────leaves()────▶ Tables ◀──── map / unmap ────▶ Machine
@@ -43,6 +44,7 @@ mod policy;
 mod slot;
 mod tables;
 mod walk;
+mod withhold;
 
 pub use attributes::{Access, Attributes, Memory};
 pub use change::{ChangeError, Invalidation, Machine};
@@ -54,3 +56,4 @@ pub use leaves::{Leaf, Leaves};
 pub use policy::{Conflict, Kind, MAX_REGIONS, PhysicalRange, Policy, PolicyError, Region};
 pub use tables::{BuildError, Tables};
 pub use walk::{Translation, WalkFault};
+pub use withhold::Withheld;

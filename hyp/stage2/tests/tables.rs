@@ -216,6 +216,48 @@ fn a_doorbell_is_taken_away_with_one_invalidation_and_comes_back_with_none() {
 }
 
 #[test]
+fn a_leaf_that_is_withheld_comes_back_as_it_was() {
+    let policy = guest();
+    let walker = Walker::new(policy.frames_needed());
+    let mut tables = build(&policy, &walker);
+    for (ipa, len_bytes) in [(0x0A00_0000, PAGE_BYTES), (0x4020_3000, BLOCK_BYTES)] {
+        let withheld = tables.withhold(&mut &walker, Ipa::new(ipa)).unwrap();
+        walker.assert_settled();
+        let hole = ipa / len_bytes * len_bytes..(ipa / len_bytes + 1) * len_bytes;
+        for ipa in boundaries(&policy) {
+            let expected = expected(&policy, ipa).filter(|_| !hole.contains(&ipa.get()));
+            assert_eq!(found(&tables, ipa), expected, "{ipa:?}");
+        }
+        assert!(matches!(
+            tables.withhold(&mut &walker, Ipa::new(ipa)),
+            Err(WalkFault::Unmapped(_))
+        ));
+
+        tables.restore(&mut &walker, withheld);
+        walker.assert_settled();
+        for ipa in boundaries(&policy) {
+            assert_eq!(found(&tables, ipa), expected(&policy, ipa), "{ipa:?}");
+        }
+    }
+    assert_eq!(walker.invalidations(), 2);
+}
+
+#[test]
+#[should_panic(expected = "nothing was mapped")]
+fn a_leaf_does_not_come_back_over_another() {
+    let policy = guest();
+    let walker = Walker::new(policy.frames_needed());
+    let mut tables = build(&policy, &walker);
+    let doorbell = Ipa::new(0x0A00_0000);
+    let withheld = tables.withhold(&mut &walker, doorbell).unwrap();
+    let pa = Pa::new(0x4800_0000);
+    tables
+        .map(&mut &walker, doorbell, pa, PAGE_BYTES, Attributes::DOORBELL)
+        .unwrap();
+    tables.restore(&mut &walker, withheld);
+}
+
+#[test]
 fn all_of_a_guest_is_unmapped_with_an_invalidation_per_range() {
     let policy = guest();
     let walker = Walker::new(policy.frames_needed());

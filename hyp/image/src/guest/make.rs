@@ -71,7 +71,6 @@ fn one(scenario: &Scenario, index: usize, place: &GuestLayout, affinities: &[u64
             doorbell.translate(Ipa::new(map::DOORBELL_BASE), map::DOORBELL_SIZE),
             "it was granted just now",
         ),
-        doorbell_pa,
         stage2: Stage2 {
             root: tables.root(),
             vmid,

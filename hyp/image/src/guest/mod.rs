@@ -19,7 +19,7 @@ use unimux_el2::{
     lock::Lock,
     stage2::Stage2,
 };
-use unimux_memory::{Ipa, Pa, Span, Windows};
+use unimux_memory::{Ipa, Span, Windows};
 use unimux_paravirt::ExitCounters;
 use unimux_scenario::OnFault;
 use unimux_stage2::{FrameArray, Tables};
@@ -37,8 +37,6 @@ pub(crate) struct Guest {
     pub(crate) windows: Windows,
     /// Its doorbell page.
     pub(crate) doorbell: Span,
-    /// Where that page is, for the tables.
-    pub(crate) doorbell_pa: Pa,
     /// Its stage 2, as its cores load it.
     pub(crate) stage2: Stage2,
     /// The tables behind it.

@@ -4,7 +4,6 @@ use unimux_el2::{interrupts::Interrupt, stage2::LoadedGuest, time, vcpu::Vcpu};
 use unimux_memory::Ipa;
 use unimux_paravirt::{ExitReason, map};
 use unimux_scenario::OnFault;
-use unimux_stage2::Attributes;
 
 use crate::{
     exit::{self, Outcome},
@@ -145,12 +144,9 @@ fn keep(guest: &Guest) {
         );
     }
     // Unmap the doorbell. The guest's VMID is loaded on this core, which the TLB maintenance needs.
-    let unmapped = guest.tables.lock().unmap(
-        &mut LoadedGuest,
-        Ipa::new(map::DOORBELL_BASE),
-        map::DOORBELL_SIZE,
-    );
-    holds(unmapped, "one page is unmapped where one was mapped");
+    let doorbell = Ipa::new(map::DOORBELL_BASE);
+    let withheld = guest.tables.lock().withhold(&mut LoadedGuest, doorbell);
+    let doorbell = holds(withheld, "it is mapped while a guest lives");
     // Drain, invalidate, free.
     guest
         .lifecycle
@@ -167,14 +163,7 @@ fn keep(guest: &Guest) {
     }
     guest.gic.lock().reset();
     begin_life(guest);
-    let mapped = guest.tables.lock().map(
-        &mut LoadedGuest,
-        Ipa::new(map::DOORBELL_BASE),
-        guest.doorbell_pa,
-        map::DOORBELL_SIZE,
-        Attributes::DOORBELL,
-    );
-    holds(mapped, "the page was unmapped above");
+    guest.tables.lock().restore(&mut LoadedGuest, doorbell);
     guest
         .lifecycle
         .ask_function(FunctionState::Give, FunctionState::Attached);
