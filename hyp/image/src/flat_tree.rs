@@ -17,13 +17,29 @@ const END: u32 = 9;
 
 /// Ten words.
 const HEADER_BYTES: usize = 40;
+
+/// A part of a tree that is known beforehand.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Part {
+    /// See [`FlatTree::begin`].
+    Begin(&'static str),
+    /// A property without a value.
+    Flag(&'static str),
+    /// See [`FlatTree::texts`].
+    Texts(&'static str, &'static [&'static str]),
+    /// See [`FlatTree::cells`].
+    Cells(&'static str, &'static [u32]),
+    /// See [`FlatTree::end`].
+    End,
+}
+
 /// A number of 64 bits as cells.
-pub(crate) fn pair(value: u64) -> [u32; 2] {
+pub(crate) const fn pair(value: u64) -> [u32; 2] {
     [(value >> 32) as u32, value as u32]
 }
 
 /// A `reg` of two cells each.
-pub(crate) fn reg(base: u64, len_bytes: u64) -> [u32; 4] {
+pub(crate) const fn reg(base: u64, len_bytes: u64) -> [u32; 4] {
     let ([a, b], [c, d]) = (pair(base), pair(len_bytes));
     [a, b, c, d]
 }
@@ -68,6 +84,20 @@ impl FlatTree {
     /// Closes the node that was opened last.
     pub(crate) fn end(&mut self) {
         self.word(END_NODE);
+    }
+
+    /// Adds parts, one after the other.
+    #[inline(never)]
+    pub(crate) fn add(&mut self, parts: &[Part]) {
+        for part in parts {
+            match *part {
+                Part::Begin(name) => self.begin(name),
+                Part::Flag(name) => self.bytes(name, &[]),
+                Part::Texts(name, texts) => self.texts(name, texts),
+                Part::Cells(name, cells) => self.cells(name, cells),
+                Part::End => self.end(),
+            }
+        }
     }
 
     /// A property of bytes.

@@ -8,7 +8,11 @@ use alloc::{string::String, vec::Vec};
 use unimux_paravirt::map;
 use unimux_scenario::{Guest, GuestLayout};
 
-use crate::flat_tree::{FlatTree, pair, reg, unit};
+use crate::flat_tree::{
+    FlatTree,
+    Part::{self, Begin, Cells, End, Flag, Texts},
+    pair, reg, unit,
+};
 
 /// Phandles of the nodes that others point to.
 const GIC: u32 = 1;
@@ -20,36 +24,110 @@ const PPI: u32 = 1;
 const EDGE_RISING: u32 = 1;
 const LEVEL_HIGH: u32 = 4;
 
+/// Of the root.
+const ROOT: &[Part] = &[
+    Texts("compatible", &["unimux,partition-guest"]),
+    Cells("#address-cells", &[2]),
+    Cells("#size-cells", &[2]),
+    Cells("interrupt-parent", &[GIC]),
+];
+
+const CPUS: &[Part] = &[
+    Begin("cpus"),
+    Cells("#address-cells", &[1]),
+    Cells("#size-cells", &[0]),
+];
+
+/// Of each core.
+const CPU: &[Part] = &[
+    Texts("device_type", &["cpu"]),
+    Texts("compatible", &["arm,armv8"]),
+    Texts("enable-method", &["psci"]),
+];
+
+/// Whole nodes.
+const FIRMWARE_TIMER_CLOCK: &[Part] = &[
+    Begin("psci"),
+    Texts("compatible", &["arm,psci-1.0", "arm,psci-0.2"]),
+    Texts("method", &["hvc"]),
+    End,
+    Begin("timer"),
+    Texts("compatible", &["arm,armv8-timer"]),
+    Flag("always-on"),
+    Cells("interrupts", TIMERS.as_flattened()),
+    End,
+    Begin("clock"),
+    Texts("compatible", &["fixed-clock"]),
+    Cells("#clock-cells", &[0]),
+    Cells("clock-frequency", &[24_000_000]),
+    Cells("phandle", &[CLOCK]),
+    End,
+];
+
+/// Only the virtual timer has an interrupt here, but the binding wants the list in its order:
+/// secure physical, non-secure physical, virtual, hypervisor.
+const TIMERS: &[[u32; 3]] = &[
+    [PPI, 13, LEVEL_HIGH],
+    [PPI, 14, LEVEL_HIGH],
+    [PPI, map::TIMER_INTID - 16, LEVEL_HIGH],
+    [PPI, 10, LEVEL_HIGH],
+];
+
+/// Of the interrupt controller.
+const INTERRUPT_CONTROLLER: &[Part] = &[
+    Texts("compatible", &["arm,gic-v3"]),
+    Cells("#interrupt-cells", &[3]),
+    Flag("interrupt-controller"),
+    Cells("phandle", &[GIC]),
+];
+
+/// Of the UART.
+const UART: &[Part] = &[
+    Texts("compatible", &["arm,pl011", "arm,primecell"]),
+    Cells("reg", &reg(map::UART_BASE, map::UART_SIZE)),
+    Cells("interrupts", &[SPI, 1, LEVEL_HIGH]),
+    Cells("clocks", &[CLOCK, CLOCK]),
+    Texts("clock-names", &["uartclk", "apb_pclk"]),
+    End,
+];
+
+/// Of the RDMA function.
+const RDMA_FUNCTION: &[Part] = &[
+    Texts("compatible", &["unimux,rdma-function"]),
+    Cells("reg", FUNCTION_FRAMES.as_flattened()),
+    Cells(
+        "interrupts",
+        &[SPI, map::COMPLETION_INTID - 32, EDGE_RISING],
+    ),
+];
+
+const FUNCTION_FRAMES: &[[u32; 4]] = &[
+    reg(map::DOORBELL_BASE, map::DOORBELL_SIZE),
+    reg(map::COUNTERS_BASE, map::COUNTERS_SIZE),
+];
+
 /// Makes the tree of the guest whose function is `function`.
 pub(crate) fn make(guest: &Guest, place: &GuestLayout, function: u32, peers: &[u32]) -> Vec<u8> {
     let vcpus = guest.cores.len();
     let mut tree = FlatTree::default();
     tree.begin("");
-    tree.texts("compatible", &["unimux,partition-guest"]);
     tree.texts("model", &[&(String::from("Unimux guest ") + &guest.name)]);
-    tree.cells("#address-cells", &[2]);
-    tree.cells("#size-cells", &[2]);
-    tree.cells("interrupt-parent", &[GIC]);
+    tree.add(ROOT);
     chosen(&mut tree, guest, place);
     tree.begin(&unit("memory", map::RAM_BASE));
     tree.texts("device_type", &["memory"]);
     tree.cells("reg", &reg(map::RAM_BASE, place.ram.len_bytes()));
     tree.end();
     cpus(&mut tree, vcpus as u32);
-    tree.begin("psci");
-    tree.texts("compatible", &["arm,psci-1.0", "arm,psci-0.2"]);
-    tree.texts("method", &["hvc"]);
-    tree.end();
-    timer(&mut tree);
+    tree.add(FIRMWARE_TIMER_CLOCK);
     interrupt_controller(&mut tree, vcpus as u64);
-    tree.begin("clock");
-    tree.texts("compatible", &["fixed-clock"]);
-    tree.cells("#clock-cells", &[0]);
-    tree.cells("clock-frequency", &[24_000_000]);
-    tree.cells("phandle", &[CLOCK]);
+    tree.begin(&unit("pl011", map::UART_BASE));
+    tree.add(UART);
+    tree.begin(&unit("unimux", map::DOORBELL_BASE));
+    tree.add(RDMA_FUNCTION);
+    tree.cells("function-id", &[function]);
+    tree.cells("peers", peers);
     tree.end();
-    uart(&mut tree);
-    rdma_function(&mut tree, function, peers);
     tree.end();
     tree.finish()
 }
@@ -67,29 +145,13 @@ fn chosen(tree: &mut FlatTree, guest: &Guest, place: &GuestLayout) {
 }
 
 fn cpus(tree: &mut FlatTree, count: u32) {
-    tree.begin("cpus");
-    tree.cells("#address-cells", &[1]);
-    tree.cells("#size-cells", &[0]);
+    tree.add(CPUS);
     for index in 0..count {
         tree.begin(&unit("cpu", u64::from(index)));
-        tree.texts("device_type", &["cpu"]);
-        tree.texts("compatible", &["arm,armv8"]);
-        tree.texts("enable-method", &["psci"]);
+        tree.add(CPU);
         tree.cells("reg", &[index]);
         tree.end();
     }
-    tree.end();
-}
-
-/// Only the virtual timer has an interrupt here, but the binding wants the list in its order:
-/// secure physical, non-secure physical, virtual, hypervisor.
-fn timer(tree: &mut FlatTree) {
-    let ppis = [13, 14, map::TIMER_INTID - 16, 10];
-    let interrupts = ppis.map(|ppi| [PPI, ppi, LEVEL_HIGH]);
-    tree.begin("timer");
-    tree.texts("compatible", &["arm,armv8-timer"]);
-    tree.bytes("always-on", &[]);
-    tree.cells("interrupts", interrupts.as_flattened());
     tree.end();
 }
 
@@ -99,35 +161,7 @@ fn interrupt_controller(tree: &mut FlatTree, vcpus: u64) {
         reg(map::GICR_BASE, map::GICR_STRIDE * vcpus),
     ];
     tree.begin(&unit("intc", map::GICD_BASE));
-    tree.texts("compatible", &["arm,gic-v3"]);
-    tree.cells("#interrupt-cells", &[3]);
-    tree.bytes("interrupt-controller", &[]);
+    tree.add(INTERRUPT_CONTROLLER);
     tree.cells("reg", frames.as_flattened());
-    tree.cells("phandle", &[GIC]);
-    tree.end();
-}
-
-fn uart(tree: &mut FlatTree) {
-    tree.begin(&unit("pl011", map::UART_BASE));
-    tree.texts("compatible", &["arm,pl011", "arm,primecell"]);
-    tree.cells("reg", &reg(map::UART_BASE, map::UART_SIZE));
-    tree.cells("interrupts", &[SPI, 1, LEVEL_HIGH]);
-    tree.cells("clocks", &[CLOCK, CLOCK]);
-    tree.texts("clock-names", &["uartclk", "apb_pclk"]);
-    tree.end();
-}
-
-fn rdma_function(tree: &mut FlatTree, function: u32, peers: &[u32]) {
-    let frames = [
-        reg(map::DOORBELL_BASE, map::DOORBELL_SIZE),
-        reg(map::COUNTERS_BASE, map::COUNTERS_SIZE),
-    ];
-    tree.begin(&unit("unimux", map::DOORBELL_BASE));
-    tree.texts("compatible", &["unimux,rdma-function"]);
-    tree.cells("reg", frames.as_flattened());
-    let interrupt = [SPI, map::COMPLETION_INTID - 32, EDGE_RISING];
-    tree.cells("interrupts", &interrupt);
-    tree.cells("function-id", &[function]);
-    tree.cells("peers", peers);
     tree.end();
 }
