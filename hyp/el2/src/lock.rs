@@ -4,7 +4,7 @@
 //! never interrupted on its own core, and a plain spin lock suffices. It waits with WFE-free YIELD:
 //! under a simulator that runs one core at a time, YIELD hands over.
 
-use spin::mutex::{SpinMutex, SpinMutexGuard};
+use spin::mutex::SpinMutex;
 
 /// How a waiter waits.
 #[derive(Debug)]
@@ -16,21 +16,6 @@ impl spin::RelaxStrategy for Yield {
     }
 }
 
-/// The lock.
-#[derive(Debug)]
-pub struct Lock<T>(SpinMutex<T, Yield>);
-
-impl<T> Lock<T> {
-    /// A lock that nobody holds.
-    pub const fn new(value: T) -> Self {
-        Self(SpinMutex::new(value))
-    }
-
-    /// Waits until nobody holds the lock, and holds it.
-    ///
-    /// Never in line: the loops of a spin lock are more than a call, and there are many callers.
-    #[inline(never)]
-    pub fn lock(&self) -> SpinMutexGuard<'_, T, Yield> {
-        self.0.lock()
-    }
-}
+/// The lock. Lock and value are two things, so that there is one loop that waits, not one for every
+/// type of value.
+pub type Lock<T> = lock_api::Mutex<SpinMutex<(), Yield>, T>;
