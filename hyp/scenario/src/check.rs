@@ -22,6 +22,8 @@ pub const FUNCTIONS_MAX: u32 = 64;
 ///
 /// # Errors
 /// The first [`Refusal`].
+// Not in line: steps of the boot, all in one function, are larger than apart.
+#[inline(never)]
 pub fn check<'a>(scenario: &'a Scenario, machine: &Machine) -> Result<Layout, Refusal<'a>> {
     names(scenario)?;
     cores(scenario, machine)?;

@@ -97,6 +97,8 @@ type Read<'a, T> = Result<T, Box<ReadError<'a>>>;
 ///
 /// # Errors
 /// [`ReadError`], for the first thing that is not as [`binding`] says.
+// Not in line: steps of the boot, all in one function, are larger than apart.
+#[inline(never)]
 pub fn read<'a>(tree: &Tree<'a>) -> Result<Scenario, Box<ReadError<'a>>> {
     let node = tree
         .find_node(binding::PATH)

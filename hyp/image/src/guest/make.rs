@@ -25,6 +25,8 @@ pub(crate) fn all(scenario: &Scenario, layout: &Layout, affinities: &[u64]) -> B
         .collect()
 }
 
+// Not in line: steps of the boot, all in one function, are larger than apart.
+#[inline(never)]
 fn one(scenario: &Scenario, index: usize, place: &GuestLayout, affinities: &[u64]) -> Guest {
     let guest = &scenario.guests[index];
     let peers: Vec<u32> = scenario.peers_of(index).collect();

@@ -185,6 +185,8 @@ fn report() -> bool {
 ///
 /// # Panics
 /// If the firmware refuses a function: the scenario was checked.
+// Not in line: steps of the boot, all in one function, are larger than apart.
+#[inline(never)]
 pub(crate) fn make(scenario: &Scenario, guests: &[Guest], seed: [u8; 32]) -> Engine {
     let mut firmware = Firmware::new(CpuEngine::new(), seed);
     let mut functions = heapless::Vec::new();
