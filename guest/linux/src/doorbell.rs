@@ -3,10 +3,9 @@
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::time::{ClockId, clock_gettime};
 use unimux_driver::Platform;
 
-use crate::barrier;
+use crate::{barrier, clock};
 
 /// Turns of a polling loop after which other programs have a moment.
 const TURNS: u32 = 4096;
@@ -43,9 +42,9 @@ impl Platform for Doorbell {
 
     /// Of the machine, not of the program: rings count from it, and a program's must not begin
     /// with those of the one before it.
+    #[inline]
     fn now_ns(&self) -> u64 {
-        let now = clock_gettime(ClockId::Monotonic);
-        now.tv_sec.cast_unsigned() * 1_000_000_000 + now.tv_nsec.cast_unsigned()
+        clock::now_ns()
     }
 
     #[inline]

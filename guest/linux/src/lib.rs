@@ -16,6 +16,7 @@
 
 mod arena;
 mod barrier;
+mod clock;
 mod doorbell;
 mod error;
 mod find;
