@@ -2,7 +2,6 @@
 . /lib/unimux/pair.sh
 
 huge_pages $((tenant_memory / 2 + 1)) && agent_up --peer carol=0 || exit
-# Partition 1 is what a scenario's guests are in unless it says otherwise.
-unimux vm create alice --memory "${tenant_memory}M" --partition 1 || exit
+unimux vm create alice --memory "${tenant_memory}M" || exit
 tenant_start alice 1 "unimux.job=mixed" $(unimux vm qemu-args alice) || exit
 tenants_wait alice

@@ -51,8 +51,9 @@ pub(crate) struct CreateOptions {
     /// Its memory: 512M, 2G
     #[arg(long, value_parser = size)]
     memory: u64,
-    /// It reaches functions of the same partition only
-    #[arg(long, default_value_t = 0)]
+    /// It reaches functions of the same partition only; a scenario's guests are in 1 unless it says
+    /// otherwise
+    #[arg(long, default_value_t = 1)]
     partition: u16,
     /// Its share of the engine relative to others'
     #[arg(long, default_value_t = 1)]
@@ -89,10 +90,10 @@ pub(crate) enum VmCommand {
         /// The virtual machine
         name: String,
         /// Bytes in a second: 100M
-        #[arg(long, default_value_t = 0)]
+        #[arg(long, value_parser = limit, default_value = "0")]
         bytes_per_second: u64,
-        /// Requests in a second
-        #[arg(long, default_value_t = 0)]
+        /// Requests in a second: 20K
+        #[arg(long, value_parser = limit, default_value = "0")]
         requests_per_second: u64,
         /// Its share of the engine relative to others'
         #[arg(long, default_value_t = 1)]
@@ -132,6 +133,11 @@ pub(crate) struct At {
 fn address(text: &str) -> Result<u64, String> {
     let digits = text.strip_prefix("0x").unwrap_or(text);
     u64::from_str_radix(digits, 16).map_err(|_| format!("`{text}` is no hexadecimal address"))
+}
+
+/// A number with an optional suffix, or zero.
+fn limit(text: &str) -> Result<u64, String> {
+    if text == "0" { Ok(0) } else { size(text) }
 }
 
 fn named(text: &str) -> Result<(String, u32), String> {
