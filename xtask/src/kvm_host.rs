@@ -84,25 +84,24 @@ impl HostFiles {
     }
 }
 
-/// QEMU's arguments for who has which console. With a host the UART is the host's, and Unimux has a
-/// virtio-console; both come out of one stream, in which Unimux's chunks stay whole.
-pub(crate) fn console_arguments(has_host: bool) -> Vec<String> {
-    let arguments: &[&str] = if has_host {
-        &[
-            "-chardev",
-            "stdio,id=console,mux=on,signal=off",
-            "-serial",
-            "chardev:console",
-            "-device",
-            "virtio-serial-device,max_ports=1",
-            "-device",
-            "virtconsole,chardev=console",
-        ]
-    } else {
-        &["-serial", "stdio"]
-    };
-    arguments.iter().map(|it| (*it).to_owned()).collect()
+/// QEMU's arguments for who has which console; all of it goes to `backend`, a character device's kind
+/// and options. With a host the UART is the host's, and Unimux has a virtio-console; both come out
+/// of one stream, in which Unimux's chunks stay whole.
+pub(crate) fn console_arguments(has_host: bool, backend: &str) -> Vec<String> {
+    let console = format!(
+        "{backend},id=console,mux={}",
+        if has_host { "on" } else { "off" }
+    );
+    let mut arguments = vec!["-chardev", &console, "-serial", "chardev:console"];
+    if has_host {
+        arguments.extend(["-device", "virtio-serial-device,max_ports=1"]);
+        arguments.extend(["-device", "virtconsole,chardev=console"]);
+    }
+    arguments.into_iter().map(str::to_owned).collect()
 }
+
+/// Where consoles go while xtask listens.
+pub(crate) const STDIO: &str = "stdio,signal=off";
 
 /// What a host said of its end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

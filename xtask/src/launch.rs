@@ -5,7 +5,7 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use defmt_decoder::Table;
@@ -214,7 +214,7 @@ impl Order<'_> {
         limit: Option<Duration>,
         mut each: impl FnMut(Line),
     ) -> Result<Outcome> {
-        self.run_until(limit, |line| {
+        self.run_until(limit, |_, line| {
             each(line);
             ControlFlow::Continue(())
         })
@@ -224,27 +224,29 @@ impl Order<'_> {
     pub(crate) fn run_while(
         &self,
         limit: Duration,
-        each: impl FnMut(Line) -> ControlFlow<()>,
+        mut each: impl FnMut(Line) -> ControlFlow<()>,
     ) -> Result<Outcome> {
-        self.run_until(Some(limit), each)
+        self.run_until(Some(limit), |_, line| each(line))
     }
 
-    fn run_until(
+    /// The same; each line comes with the time since QEMU was started.
+    pub(crate) fn run_until(
         &self,
         limit: Option<Duration>,
-        mut each: impl FnMut(Line) -> ControlFlow<()>,
+        mut each: impl FnMut(Duration, Line) -> ControlFlow<()>,
     ) -> Result<Outcome> {
         let machine = self.kit.board.machine()?;
         let mut arguments = self.arguments()?;
         let has_host = self.scenario.kvm_host.is_some();
-        arguments.extend(kvm_host::console_arguments(has_host));
+        arguments.extend(kvm_host::console_arguments(has_host, kvm_host::STDIO));
         let table = log_table(&self.kit.unimux)?;
         let mut console = Console::new(table.as_ref(), self.scenario.guests.len());
         let command = qemu::command(&machine.binary, &arguments);
         let mut watch = Watch::new(self.kit.host.as_ref());
+        let began = Instant::now();
         let mut each = |line: Line| {
             watch.hear(&line);
-            each(line)
+            each(began.elapsed(), line)
         };
         let (end, said) = qemu::run(command, limit, |bytes| {
             let mut flow = ControlFlow::Continue(());

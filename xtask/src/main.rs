@@ -6,6 +6,7 @@
 
 mod artifacts;
 mod board;
+mod boot_delay;
 mod claims;
 mod console;
 mod debian;

@@ -63,6 +63,16 @@ pub(crate) struct HostEntry {
 }
 
 impl HostEntry {
+    /// How many cores it has.
+    pub(crate) fn core_count(&self) -> usize {
+        self.cores.len()
+    }
+
+    /// Its kernel's command line.
+    pub(crate) fn arguments(&self) -> &str {
+        &self.arguments
+    }
+
     /// Has the host do another job than the scenario says (`unimux.job=` of `xtask/linux`).
     pub(crate) fn set_job(&mut self, job: &str) {
         let words = self.arguments.split_whitespace();
@@ -192,6 +202,12 @@ impl ScenarioFile {
     /// Names of the guests.
     pub(crate) fn names(&self) -> Vec<String> {
         self.guests.iter().map(|it| it.name.clone()).collect()
+    }
+
+    /// Adds the guests of another scenario, and the cores of its machine.
+    pub(crate) fn join(&mut self, other: Self) {
+        self.machine_cores = other.machine_cores.or(self.machine_cores);
+        self.guests.extend(other.guests);
     }
 
     /// The scenario for the board, when it is known where each module lies: kernels of a host,

@@ -15,17 +15,20 @@ agent_up() {
     done
 }
 
-# pair_run JOB: boots both with this job, counts their exits, waits for their end.
+# pair_run JOB [OPTION…]: boots both with this job, counts their exits, waits for their end. OPTIONs are for
+# the agent.
 pair_run() {
+    job=$1
+    shift
     # Their memory and their doorbell pages.
-    huge_pages $((2 * tenant_memory / 2 + 2)) && agent_up || return
+    huge_pages $((2 * tenant_memory / 2 + 2)) && agent_up "$@" || return
     for name in alice bob; do
         unimux vm create "$name" --memory "${tenant_memory}M" || return
     done
     exits_on
     # The options are words: no quotes.
-    tenant_start alice 1 "unimux.job=$1" $(unimux vm qemu-args alice) || return
-    tenant_start bob 2 "unimux.job=$1" $(unimux vm qemu-args bob) || return
+    tenant_start alice 1 "unimux.job=$job" $(unimux vm qemu-args alice) || return
+    tenant_start bob 2 "unimux.job=$job" $(unimux vm qemu-args bob) || return
     exits_watch alice &
     tenants_wait alice bob
     code=$?

@@ -9,6 +9,6 @@
 unimux info > /dev/null || exit
 
 case $(argument name) in
-    alice) count_exits && measure bob && soft_roce_up && wait_for bob && baseline_ask bob ;;
+    alice) count_exits && measure bob carol && soft_roce_up && wait_for bob && baseline_ask bob ;;
     *) count_exits && serve_measure && soft_roce_up && baseline_serve ;;
 esac

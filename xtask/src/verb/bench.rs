@@ -11,13 +11,12 @@ use super::{build::DEFAULT_BOARD, setup, size};
 use crate::artifacts::Profile;
 use crate::board::Board;
 use crate::console::Line;
-use crate::host_bench;
 use crate::kvm_host::{HostFiles, OwnFiles};
 use crate::launch::{Clock, Kit, Order};
 use crate::metrics::{IDLE_RATIO, IMAGE_BYTES, Measured, TEXT_BYTES};
 use crate::scenario_file::ScenarioFile;
 use crate::terminal::{Screen, Step, note};
-use crate::{elf, plots, workspace};
+use crate::{boot_delay, elf, host_bench, plots, workspace};
 
 /// Measures what Unimux promises, and says whether it holds.
 ///
@@ -39,8 +38,9 @@ pub(crate) struct Bench {
     /// The board: a folder of bsp/.
     #[arg(long, default_value = DEFAULT_BOARD)]
     board: String,
-    /// A scenario with a Linux host, whose tenants measure the engine, Soft-RoCE and TCP in one boot;
-    /// the list goes to target/bench/SCENARIO.json.
+    /// A scenario with a Linux host, whose tenants measure the engine, Soft-RoCE and TCP in one boot,
+    /// beside a bare-metal guest; and how much later the host boots with Unimux than without. The
+    /// list goes to target/bench/SCENARIO.json.
     #[arg(long)]
     scenario: Option<String>,
     /// Print the list instead of the table.
@@ -96,9 +96,12 @@ impl Bench {
         let host = scenario.kvm_host.as_mut();
         host.with_context(|| format!("{name} has no Linux host: leave --scenario out"))?
             .set_job(host_bench::JOB);
+        scenario.join(ScenarioFile::load(host_bench::WITNESS)?);
         let mut kit = Kit::build(board, Profile::Release, &[&scenario])?;
         kit.host = HostFiles::bring(&scenario, &OwnFiles::default(), &kit.payload())?;
         let mut measured = Measured::promising(&host_bench::PROMISES);
+        let boots = boot_delay::measure(&kit, &ScenarioFile::load(boot_delay::SCENARIO)?)?;
+        host_bench::add_delays(&mut measured, boots);
         let what = "KVM tenants beside Soft-RoCE and TCP";
         self.boot_with(&kit, &scenario, Clock::Host, what, |line| {
             host_bench::take(&mut measured, line)

@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use super::{build::DEFAULT_BOARD, setup};
 use crate::artifacts::Profile;
 use crate::board::Board;
+use crate::kvm_host::{self, HostFiles, OwnFiles};
 use crate::launch::{Clock, Kit, Order};
 use crate::scenario_file::ScenarioFile;
 use crate::terminal::note;
@@ -18,7 +19,7 @@ use crate::workspace;
 /// Runs a scenario in a debugger, stopped before the first instruction.
 ///
 /// The symbols of EL2 are loaded; for those of a guest use `add-symbol-file` with the path that
-/// `cargo xtask build` prints. The serial line goes into a file, raw. QEMU belongs to gdb and ends
+/// `cargo xtask build` prints. What the machine says goes into a file, raw. QEMU belongs to gdb and ends
 /// with it.
 #[derive(clap::Args)]
 pub(crate) struct Gdb {
@@ -50,6 +51,7 @@ impl Gdb {
         tools::ensure(&board.target, &[GDB])?;
         let mut kit = Kit::build(board, Profile::from_flag(self.release), &[&scenario])?;
         kit.payload = self.payload.map(std::path::absolute).transpose()?;
+        kit.host = HostFiles::bring(&scenario, &OwnFiles::default(), &kit.payload())?;
         let order = Order {
             kit: &kit,
             scenario: &scenario,
@@ -61,10 +63,12 @@ impl Gdb {
         };
         let serial = workspace::output().join(&kit.board.name).join("serial.raw");
         let mut arguments = order.arguments()?;
-        arguments.extend(["-serial".to_owned(), format!("file:{}", serial.display())]);
+        let backend = format!("file,path={}", serial.display());
+        let has_host = scenario.kvm_host.is_some();
+        arguments.extend(kvm_host::console_arguments(has_host, &backend));
         arguments.extend(["-S", "-gdb", "stdio"].map(str::to_owned));
         note(format!(
-            "The serial line goes to {}",
+            "What the machine says goes to {}",
             workspace::short(&serial)
         ));
         // gdb starts QEMU as the other end of a pipe, in a session of its own: Ctrl-C stops the

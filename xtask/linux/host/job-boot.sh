@@ -1,0 +1,2 @@
+# Nothing: that the host has come so far is all.
+true
