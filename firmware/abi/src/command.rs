@@ -80,8 +80,8 @@ pub enum Opcode {
     /// 4 KiB).
     GrantWindow = 65,
     /// The same for pages. Arguments: function, IPA of the first one, PA of a list of 64-bit page
-    /// PAs, how many | page shift << 32 (12 or 21). When it is refused, the pages before the one
-    /// that is to blame stay granted.
+    /// PAs, how many | page shift << 32 (12 or 21). All or nothing before the function is opened;
+    /// afterwards, when it is refused, the pages before the one that is to blame stay granted.
     GrantPages = 66,
     /// Lets the tenant attach, from a doorbell page that is cleared. Arguments: function.
     OpenFunction = 67,

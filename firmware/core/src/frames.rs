@@ -55,6 +55,32 @@ impl Frames {
         true
     }
 
+    /// Removes the `len_bytes` bytes at `pa`, all of which are among them. Whether they were, and
+    /// there was room for what is left of a range on both sides: always, for what was added last.
+    pub(crate) fn remove(&mut self, pa: Pa, len_bytes: u64) -> bool {
+        let Some((first, last)) = ends(pa, len_bytes) else {
+            return false;
+        };
+        let place = self.ranges.partition_point(|range| range.1 < first);
+        let Some(&(from, to)) = self.ranges.get(place) else {
+            return false;
+        };
+        if from > first || to < last {
+            return false;
+        }
+        match (from < first, last < to) {
+            (false, false) => drop(self.ranges.remove(place)),
+            (true, false) => self.ranges[place].1 = first - 1,
+            (false, true) => self.ranges[place].0 = last + 1,
+            (true, true) if self.ranges.len() == self.ranges.capacity() => return false,
+            (true, true) => {
+                self.ranges[place].1 = first - 1;
+                self.ranges.insert(place + 1, (last + 1, to));
+            }
+        }
+        true
+    }
+
     pub(crate) fn clear(&mut self) {
         self.ranges.clear();
     }
@@ -93,5 +119,23 @@ mod tests {
         assert!(frames.overlaps(Pa::new(0x4800), 8));
         frames.clear();
         assert!(!frames.overlaps(Pa::new(0x4800), 8));
+    }
+
+    #[test]
+    fn what_is_removed_leaves_the_rest() {
+        let mut frames = Frames::with_capacity(2);
+        assert!(frames.insert(Pa::new(0x3000), 0x4000));
+        assert!(!frames.remove(Pa::new(0x2000), 0x2000), "not all is there");
+        assert!(!frames.remove(Pa::new(0x6000), 0x2000));
+        assert!(!frames.remove(Pa::new(0x9000), 0x1000));
+        assert!(frames.remove(Pa::new(0x4000), 0x1000));
+        assert!(frames.overlaps(Pa::new(0x3fff), 1) && frames.overlaps(Pa::new(0x5000), 1));
+        assert!(!frames.overlaps(Pa::new(0x4000), 0x1000));
+        assert!(!frames.remove(Pa::new(0x5800), 0x100), "two is all");
+        assert!(frames.remove(Pa::new(0x6000), 0x1000));
+        assert!(frames.remove(Pa::new(0x5000), 0x800));
+        assert!(frames.remove(Pa::new(0x5800), 0x800));
+        assert!(frames.remove(Pa::new(0x3000), 0x1000));
+        assert!(!frames.overlaps(Pa::new(0), u64::MAX));
     }
 }

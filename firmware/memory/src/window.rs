@@ -40,6 +40,20 @@ impl Window {
         (!some.is_empty()).then_some(some)
     }
 
+    /// What is left of it below `ipa`, which it covers.
+    pub(crate) fn before(&self, ipa: Ipa) -> Option<Self> {
+        let memory = self.memory.part(0, ipa.offset_from(self.ipa)?)?;
+        (!memory.is_empty()).then_some(Self { memory, ..*self })
+    }
+
+    /// What is left of it from `ipa` on.
+    pub(crate) fn from(&self, ipa: Ipa) -> Option<Self> {
+        let offset = ipa.offset_from(self.ipa)?;
+        let left = self.memory.len_bytes().checked_sub(offset)?;
+        let memory = self.memory.part(offset, left)?;
+        (!memory.is_empty()).then_some(Self { ipa, memory })
+    }
+
     /// Whether `next` goes on where this one ends, in both kinds of addresses.
     pub(crate) fn goes_on_in(&self, next: &Self) -> bool {
         let len_bytes = self.memory.len_bytes();

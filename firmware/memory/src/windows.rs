@@ -160,6 +160,25 @@ impl Windows {
         Ok(())
     }
 
+    /// Takes the `len_bytes` bytes at `ipa` away again; tells what they were. `None` if no single
+    /// window covers them all, or if two parts were left of it and there is no room for both: not
+    /// for what was granted last.
+    pub fn revoke(&mut self, ipa: Ipa, len_bytes: u64) -> Option<Span> {
+        let place = self.above(ipa).checked_sub(1)?;
+        let window = self.sorted[place];
+        let memory = window.all(ipa, len_bytes).filter(|it| !it.is_empty())?;
+        match (window.before(ipa), window.from(ipa.checked_add(len_bytes)?)) {
+            (None, None) => drop(self.sorted.remove(place)),
+            (Some(left), None) | (None, Some(left)) => self.sorted[place] = left,
+            (Some(_), Some(_)) if self.sorted.len() == self.capacity => return None,
+            (Some(below), Some(above)) => {
+                self.sorted[place] = below;
+                self.sorted.insert(place + 1, above);
+            }
+        }
+        Some(memory)
+    }
+
     /// The memory behind `len_bytes` bytes at `ipa`, if one window covers all of it.
     ///
     /// # Errors
@@ -311,6 +330,32 @@ mod tests {
         windows.clear();
         assert!(windows.translate(Ipa::new(0x8000), 1).is_err());
         assert!(copy.translate(Ipa::new(0x8000), 1).is_ok());
+    }
+
+    #[test]
+    fn what_is_revoked_leaves_the_rest() {
+        let (windows, pa) = one_window(0x1000, 0x400);
+        let all = windows.translate(Ipa::new(0x1000), 0x400).unwrap();
+        let mut windows = Windows::with_capacity(2);
+        windows.grant_span(Ipa::new(0x8000), all).unwrap();
+        let mut revoke = |ipa, len| Some(windows.revoke(Ipa::new(ipa), len)?.pa().get());
+        assert_eq!(revoke(0x8200, 0x201), None, "not all of it is there");
+        assert_eq!(revoke(0x8200, 0), None);
+        assert_eq!(revoke(0x8000, 0x80), Some(pa.get()));
+        assert_eq!(revoke(0x8380, 0x80), Some(pa.get() + 0x380));
+        assert_eq!(revoke(0x8180, 0x80), Some(pa.get() + 0x180));
+        assert_eq!(revoke(0x8100, 8), None, "three parts are too many");
+        assert_eq!(windows.len_bytes(), 0x280);
+        let translate = |ipa| Some(windows.translate(Ipa::new(ipa), 0x80).ok()?.pa().get());
+        assert_eq!(translate(0x8000), None);
+        assert_eq!(translate(0x8100), Some(pa.get() + 0x100));
+        assert_eq!(translate(0x8180), None);
+        assert_eq!(translate(0x8200), Some(pa.get() + 0x200));
+        assert_eq!(
+            windows.revoke(Ipa::new(0x8080), 0x100).map(Span::len_bytes),
+            Some(0x100)
+        );
+        assert_eq!(windows.count(), 1);
     }
 
     #[test]

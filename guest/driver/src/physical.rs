@@ -123,8 +123,8 @@ impl<P: Platform> PhysicalFunction<P> {
     ///
     /// # Errors
     ///
-    /// As any verb (see [`Device::nop`]). The pages before the one that is to blame stay granted:
-    /// destroy the function then.
+    /// As any verb (see [`Device::nop`]). Pages before the one that is to blame stay granted if the
+    /// function was opened already, or if there are more than a list has room for: destroy it then.
     ///
     /// # Panics
     ///

@@ -227,6 +227,7 @@ impl<E: Engine> Firmware<E> {
             Unfinished::Quiesce { qp, then_reset } => self.quiesce(index, qp, then_reset, platform),
             Unfinished::TakeBack { tenant } => self.await_take_back(tenant),
             Unfinished::Grant(pages) => self.go_on_granting(pages, platform),
+            Unfinished::Ungrant(pages, status) => self.go_on_ungranting(pages, status),
             Unfinished::Pages(register) => self.copy_pages(index, register),
         }
     }

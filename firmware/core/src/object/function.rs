@@ -124,6 +124,8 @@ pub(crate) enum Unfinished {
     TakeBack { tenant: usize },
     /// Let a tenant name pages of a list, a few a turn.
     Grant(GrantPages),
+    /// Take them away again, a few a turn; then refuse.
+    Ungrant(GrantPages, response::Status),
     /// Wait until nothing of a queue pair is in flight; then end it, or begin it anew.
     Quiesce { qp: u16, then_reset: bool },
     /// Copy a page list, a few entries a turn.

@@ -6,7 +6,7 @@
 use core::sync::atomic::Ordering;
 
 use unimux_abi::command::Entry;
-use unimux_abi::physical::{MAX_LIST_PAGES, PAGE_BYTES, PAGE_SHIFTS};
+use unimux_abi::physical::{MAX_LIST_PAGES, PAGE_BYTES, PAGE_SHIFTS, State};
 use unimux_abi::response::Status;
 use unimux_engine::Engine;
 use unimux_memory::{GrantError, Ipa, Pa};
@@ -56,25 +56,63 @@ impl<E: Engine> Firmware<E> {
         platform: &mut impl Platform,
     ) -> Outcome {
         let count = pages.list.len_bytes() / 8;
-        let page_bytes = 1 << pages.shift;
         let end = count.min(pages.granted + PAGES_A_SLICE);
         while pages.granted < end {
-            let word = pages.list.word(pages.granted * 8);
-            let page = Pa::new(word.ok_or(Status::OutOfReach)?.load(Ordering::Relaxed));
-            let offset_bytes = pages.granted * page_bytes;
-            let ipa = pages.ipa.checked_add(offset_bytes);
-            let ipa = ipa.ok_or(Status::InvalidArgument)?;
-            if !page.is_aligned(page_bytes) || !ipa.is_aligned(page_bytes) {
-                return Err(Status::InvalidArgument);
+            match self.grant_next(&pages, platform) {
+                Ok(()) => pages.granted += 1,
+                // Nobody uses it yet: there is nothing to find of what is taken away again.
+                Err(status) if self.state_of(pages.tenant) == Some(State::Closed) => {
+                    return Ok(Ending::Later(Unfinished::Ungrant(pages, status)));
+                }
+                Err(status) => return Err(status),
             }
-            self.grant(pages.tenant, ipa, page, page_bytes, platform)?;
-            pages.granted += 1;
         }
         Ok(if pages.granted < count {
             Ending::Later(Unfinished::Grant(pages))
         } else {
             Ending::Done(0)
         })
+    }
+
+    fn grant_next(
+        &mut self,
+        pages: &GrantPages,
+        platform: &mut impl Platform,
+    ) -> Result<(), Status> {
+        let page_bytes = 1 << pages.shift;
+        let word = pages.list.word(pages.granted * 8);
+        let page = Pa::new(word.ok_or(Status::OutOfReach)?.load(Ordering::Relaxed));
+        let ipa = pages.ipa.checked_add(pages.granted * page_bytes);
+        let ipa = ipa.ok_or(Status::InvalidArgument)?;
+        if !page.is_aligned(page_bytes) || !ipa.is_aligned(page_bytes) {
+            return Err(Status::InvalidArgument);
+        }
+        self.grant(pages.tenant, ipa, page, page_bytes, platform)
+    }
+
+    /// Takes the last pages away that were granted of a list, in the reverse order.
+    pub(in super::super) fn go_on_ungranting(
+        &mut self,
+        mut pages: GrantPages,
+        status: Status,
+    ) -> Outcome {
+        let page_bytes = 1 << pages.shift;
+        let end = pages.granted.saturating_sub(PAGES_A_SLICE);
+        while pages.granted > end {
+            pages.granted -= 1;
+            let ipa = pages.ipa.checked_add(pages.granted * page_bytes);
+            let ipa = ipa.ok_or(Status::InvalidArgument)?;
+            let physical = self.physical.as_mut().ok_or(Status::NotSupported)?;
+            let function = &mut self.functions[physical.function_of(pages.tenant)];
+            let memory = function.windows.revoke(ipa, page_bytes);
+            let frames = &mut physical.tenants[pages.tenant].frames;
+            let gone = memory.is_some_and(|it| frames.remove(it.pa(), page_bytes));
+            debug_assert!(gone, "what was granted last can be taken away");
+        }
+        if pages.granted == 0 {
+            return Err(status);
+        }
+        Ok(Ending::Later(Unfinished::Ungrant(pages, status)))
     }
 
     /// Lets a tenant name memory, or says why not.
