@@ -40,6 +40,7 @@ pub(crate) fn all() -> Result<Vec<Refusal>> {
     for entry in fs::read_dir(&folder).with_context(|| workspace::short(&folder))? {
         paths.push(entry?.path());
     }
+    paths.retain(|path| path.extension().is_some_and(|it| it == "toml"));
     paths.sort();
     let read = |path: &std::path::PathBuf| {
         let text = fs::read_to_string(path)?;
