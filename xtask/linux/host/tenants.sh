@@ -18,6 +18,8 @@ huge_pages() {
 tenant_start() {
     name=$1 core=$2 arguments=$3
     shift 3
+    tenants=$((${tenants:-0} + 1))
+    [ -p "/run/$name.keys" ] || mkfifo "/run/$name.keys"
     cat /tenant/initrd /tenant/payload > "/run/$name.initrd"
     {
         qemu-system-aarch64 -name "$name,debug-threads=on" -pidfile "/run/$name.pid" \
@@ -26,8 +28,8 @@ tenant_start() {
             -kernel /tenant/kernel -initrd "/run/$name.initrd" \
             -append "console=ttyAMA0 quiet panic=-1 ipv6.disable=1 unimux.name=$name $arguments" \
             -netdev "tap,id=net,ifname=tap-$name,script=/lib/unimux/join-bridge.sh,downscript=no,vhost=on" \
-            -device "virtio-net-pci,netdev=net,romfile=,mac=52:54:00:00:00:0$core" \
-            "$@" < /dev/null 2>&1
+            -device "virtio-net-pci,netdev=net,romfile=,mac=52:54:00:00:00:0$tenants" \
+            "$@" <> "/run/$name.keys" 2>&1
         echo "unimux-qemu: $?"
     } | tenant_console "$name" &
     tenant_pin "$name" "$core"
@@ -57,6 +59,46 @@ tenant_pin() {
 # tenant_said NAME PATTERN: whether a line of the tenant's console matches.
 tenant_said() {
     grep -qsE "$2" "/run/$1.log"
+}
+
+# tenant_ask NAME COMMAND: has a tenant of job obey begin COMMAND.
+tenant_ask() {
+    tenant_answers "$1" > "/run/$1.asked"
+    # One line, which ends a command of the shell there as well.
+    echo "$2" | tr '\n' ';' > "/run/$1.keys"
+    echo > "/run/$1.keys"
+}
+
+# tenant_answer NAME: waits until what the tenant was asked last is done, and returns its exit code; 99 if the
+# tenant is gone, or does not answer for too long.
+tenant_answer() {
+    for _ in $(seq 1500); do
+        tenant_said "$1" '^unimux-qemu: ' && return 99
+        if [ "$(tenant_answers "$1")" -gt "$(cat "/run/$1.asked")" ]; then
+            return "$(sed -n 's/^unimux-done: //p' "/run/$1.log" | tail -n 1)"
+        fi
+        sleep 0.2
+    done
+    say "$1 does not answer"
+    return 99
+}
+
+# tenant_do NAME COMMAND: both.
+tenant_do() {
+    tenant_ask "$1" "$2" && tenant_answer "$1"
+}
+
+# tenant_answers NAME: prints how often it has answered.
+tenant_answers() {
+    grep -c '^unimux-done: ' "/run/$1.log"
+}
+
+# tenant_obeys NAME: waits until it does.
+tenant_obeys() {
+    until tenant_said "$1" '^unimux: obeys'; do
+        tenant_said "$1" '^unimux-qemu: ' && return 1
+        sleep 0.2
+    done
 }
 
 # tenants_wait NAMES: waits until all are off, or one has failed; returns the code that its job ended

@@ -1,4 +1,5 @@
 # What a pair of tenants does through the engine: alice asks, bob serves. Sourced.
+. /lib/unimux/memory.sh
 
 # Small operations while exits are counted.
 operations=100000
@@ -17,15 +18,6 @@ quietly() {
     code=$?
     cat /tmp/said
     return $code
-}
-
-# touch_memory: writes to nearly all memory that is free, once: KVM maps a block of memory when it is first
-# touched, which is an exit of its own.
-touch_memory() {
-    free=$(sed -n 's/^MemFree: *\([0-9]*\) kB/\1/p' /proc/meminfo)
-    mkdir -p /tmp/memory && mount -t tmpfs -o size=100% none /tmp/memory || return
-    dd if=/dev/zero of=/tmp/memory/all bs=1M count=$((free / 1024 - 16)) 2> /dev/null
-    umount /tmp/memory
 }
 
 # count_exits: small operations in a window that the host watches.
