@@ -4,9 +4,10 @@ use unimux_driver::{Access, Device, MemoryRegion};
 use unimux_engine::cpu::CpuEngine;
 use unimux_exchange::connection::{Queues, register};
 use unimux_exchange::digest::Digest;
+use unimux_exchange::failure::Failure;
 use unimux_exchange::job::{self, File, Job, Landing, Outcome};
 use unimux_exchange::latency::Latencies;
-use unimux_exchange::letter::Subject;
+use unimux_exchange::letter::{Letter, Subject};
 use unimux_exchange::{Buffer, Connection, Session};
 use unimux_firmware::{Firmware, Quota};
 use unimux_host_tests::{FirmwareThread, Guest, Ram, Threaded, new_guest, pattern};
@@ -58,7 +59,7 @@ fn latencies() -> Latencies {
     Latencies::new(vec![[0; 4]; OPERATIONS].leak())
 }
 
-fn write(mut it: Party, to: u32, bytes: &[u8]) -> Outcome {
+fn write(mut it: Party, to: u32, bytes: &[u8]) -> Result<Outcome, Failure> {
     let buffer = Buffer::take(&mut it.ram, bytes.len()).expect("room");
     buffer.write(0, bytes);
     let (ipa, len) = (buffer.address(), buffer.len_bytes());
@@ -78,9 +79,9 @@ fn write(mut it: Party, to: u32, bytes: &[u8]) -> Outcome {
     };
     let mut latencies = latencies();
     let job = it.job(&mut connection, &mut latencies);
-    let outcome = job::send(job, &file, OPERATIONS, |_| {}).expect("the firmware agrees");
-    job::told(&mut it.session, &connection).expect("the firmware agrees");
-    outcome
+    let outcome = job::send(job, &file, OPERATIONS, |_| {})?;
+    job::told(&mut it.session, &connection)?;
+    Ok(outcome)
 }
 
 /// `from` is known to a guest whose scenario names it; a server takes whoever says hello.
@@ -126,7 +127,7 @@ fn read(mut it: Party, from: Option<u32>) -> Outcome {
     job::receive(job, &landing, OPERATIONS, |_| {}).expect("the firmware agrees")
 }
 
-fn exchange(reader_knows_writer: bool) {
+fn two() -> (FirmwareThread, [Party; 2]) {
     let mut firmware = Firmware::new(CpuEngine::new(), [3; 32]);
     let guests: [Guest; 2] = std::array::from_fn(|_| {
         let (guest, config) = new_guest(8 << 20, Quota::default());
@@ -134,13 +135,17 @@ fn exchange(reader_knows_writer: bool) {
         guest
     });
     let core = FirmwareThread::start(firmware, &guests);
-    let [writer, reader] = guests.map(|guest| Party::new(&guest));
+    (core, guests.map(|guest| Party::new(&guest)))
+}
+
+fn exchange(reader_knows_writer: bool) {
+    let (core, [writer, reader]) = two();
     let bytes = pattern(7, FILE_BYTES);
     let (sent, received) = std::thread::scope(|scope| {
         let sent = scope.spawn(|| write(writer, 1, &bytes));
         let received = scope.spawn(|| read(reader, reader_knows_writer.then_some(0)));
         (
-            sent.join().expect("no panic"),
+            sent.join().expect("no panic").expect("the firmware agrees"),
             received.join().expect("no panic"),
         )
     });
@@ -159,4 +164,20 @@ fn between_guests_that_know_each_other() {
 #[test]
 fn to_a_guest_that_waits_for_anybody() {
     exchange(false);
+}
+
+#[test]
+fn a_peer_that_serves_other_tasks_is_told_apart() {
+    let (core, [writer, mut server]) = two();
+    let sent = std::thread::scope(|scope| {
+        let sent = scope.spawn(|| write(writer, 1, &[1, 2, 3]));
+        let (session, ram) = (&mut server.session, &mut server.ram);
+        let _connection = Connection::open(session, ram, 0, &server.arena_region);
+        let task = session.wait(0, Subject::Task).expect("it is announced");
+        let done = Letter::done(task.number(), task.value());
+        session.send(0, done).expect("there is room");
+        sent.join().expect("no panic")
+    });
+    let _: Firmware<CpuEngine> = core.stop();
+    assert!(matches!(sent, Err(Failure::Broken(_))), "{sent:?}");
 }

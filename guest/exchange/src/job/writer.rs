@@ -1,6 +1,6 @@
 //! The writer: has the file, sends it, believes nothing until the peer has its digest.
 
-use unimux_driver::{Error, MemoryRegion, Opcode, Platform, RecvWr, SendWr};
+use unimux_driver::{Error, MemoryRegion, Opcode, Platform, RecvWr, Remote, SendWr};
 
 use super::{Job, Outcome, Progress, bulk, hammer, point};
 use crate::digest::Digest;
@@ -66,7 +66,7 @@ pub fn send<P: Platform, S: Source>(
     let len = file.len_bytes;
     ensure(len > 0, "there is a file that is not empty")?;
     session.send(connection.peer, Letter::task(operations as u64, len as u64))?;
-    let landing = session.wait(connection.peer, Subject::Landing)?.remote();
+    let landing = landing(session, connection.peer)?;
     let digest_lands = arena_region.segment(hammer::DIGEST, 32);
     connection.qp.post_recv(&RecvWr::new(digest_lands))?;
     session.meet(connection.peer, point::READY)?;
@@ -125,6 +125,26 @@ pub fn send<P: Platform, S: Source>(
         digest,
         file_bytes: len,
     })
+}
+
+/// Waits for the memory that the peer brings for the file.
+fn landing<P: Platform>(session: &mut Session<P>, peer: u32) -> Result<Remote, Failure> {
+    let began = session.device.platform().now_ns();
+    loop {
+        if let Some(letter) = session.poll(peer, Subject::Landing)? {
+            return Ok(letter.remote());
+        }
+        // Who serves all kinds of tasks takes a file's announcement for one.
+        let is_done = session.poll(peer, Subject::Done)?.is_some();
+        ensure(
+            !is_done,
+            "the peer takes no file now: it serves, where it should receive (`unimux recv`)",
+        )?;
+        if session.device.platform().now_ns() - began > session.patience_ns {
+            return Err(Error::Timeout.into());
+        }
+        session.device.platform().relax();
+    }
 }
 
 /// Tells the reader that the results are shown, so that two tables do not mix.
