@@ -15,7 +15,7 @@
 //! *Commands have a word of their own.* While data waits, one function's is looked at every few
 //! rounds, and what is found there has its own share of the time.
 
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicU64, Ordering, fence};
 
 use unimux_abi::counters::Counter;
 use unimux_engine::Engine;
@@ -232,6 +232,19 @@ impl Watch {
     }
 }
 
+/// What a word of a doorbell page holds, if it is not what was `seen`.
+#[inline]
+fn other_than(word: &AtomicU64, seen: u64) -> Option<u64> {
+    let now = word.load(Ordering::Relaxed);
+    if now == seen {
+        return None;
+    }
+    // Acquire: the guest filled its queues before it rang, and they are read after this. A barrier,
+    // where a load that acquires would do, because most looks find nothing, and they need none.
+    fence(Ordering::Acquire);
+    Some(now)
+}
+
 /// The lowest set bit above `last`, or else the lowest one.
 pub(crate) const fn next_in_rotation(bits: u64, last: u32) -> Option<u32> {
     if bits == 0 {
@@ -283,9 +296,7 @@ impl<E: Engine> Firmware<E> {
         };
         self.watch.last_commanding = index;
         let function = &mut self.functions[index as usize];
-        // Acquire: the guest filled its command ring before it rang, and it is read after this.
-        let commands = function.commands.load(Ordering::Acquire);
-        if commands != function.attention.commands_seen {
+        if let Some(commands) = other_than(function.commands, function.attention.commands_seen) {
             function.attention.commands_seen = commands;
             self.control.look_at(index as usize);
         }
@@ -295,14 +306,13 @@ impl<E: Engine> Firmware<E> {
     #[inline]
     pub(crate) fn look_at_ring(&mut self, index: usize) {
         let function = &self.functions[index];
-        // Acquire: the guest filled its queues before it rang, and they are read after this.
-        let ring = function.ring.load(Ordering::Acquire);
-        if ring != function.attention.ring_seen {
+        if let Some(ring) = other_than(function.ring, function.attention.ring_seen) {
             self.hear(index, ring);
         }
     }
 
     /// A function's ring word is another than the one seen last.
+    #[inline(never)]
     fn hear(&mut self, index: usize, ring: u64) {
         let others_have_work = !self.schedule.is_alone(index);
         let function = &mut self.functions[index];

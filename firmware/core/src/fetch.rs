@@ -9,14 +9,9 @@ use crate::object::QueuePair;
 
 impl QueuePair {
     /// Copies the next entry of the send queue, if the guest has filled it. Whether it had.
+    #[inline]
     pub(crate) fn fetch(&mut self) -> bool {
-        match self.send.take() {
-            Some(words) => {
-                self.entry = Entry(words);
-                true
-            }
-            None => false,
-        }
+        self.send.take_into(&mut self.entry.0)
     }
 
     /// The next entry of the receive queue, if the guest has filled it.

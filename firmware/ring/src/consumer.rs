@@ -1,7 +1,7 @@
 //! The side of a ring that takes records.
 
 use crate::lap::{NotARing, Position};
-use crate::sync::Ordering;
+use crate::sync::{Ordering, fence};
 use crate::{Line, PHASE};
 
 /// Takes records of `N` words that a peer fills.
@@ -42,18 +42,27 @@ impl<'m, const N: usize> Consumer<'m, N> {
 
     /// Takes the next record, if it is filled: a copy that nobody else can change.
     pub fn take(&mut self) -> Option<[u64; N]> {
+        let mut record = [0; N];
+        self.take_into(&mut record).then_some(record)
+    }
+
+    /// Takes the next record into `record`, if it is filled. Whether it was.
+    #[inline]
+    pub fn take_into(&mut self, record: &mut [u64; N]) -> bool {
         let line = self.position.line();
-        // Acquire: pairs with the release of the head in Producer::push, and so makes the other
-        // words of the record visible.
-        let head = line[0].load(Ordering::Acquire);
+        let head = line[0].load(Ordering::Relaxed);
         if head & PHASE != self.position.phase() {
-            return None;
+            return false;
         }
-        let mut record = [head; N];
+        // Acquire: pairs with the release of the head in Producer::push, and so makes the other
+        // words of the record visible. A barrier, where a load that acquires would do, because
+        // most looks find nothing, and they need none.
+        fence(Ordering::Acquire);
+        record[0] = head;
         for (copy, word) in record.iter_mut().zip(line).skip(1) {
             *copy = word.load(Ordering::Relaxed);
         }
         self.position.advance();
-        Some(record)
+        true
     }
 }
