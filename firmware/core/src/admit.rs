@@ -11,7 +11,7 @@ use unimux_abi::command::Access;
 use unimux_abi::completion::{Detail, Status};
 use unimux_abi::counters::Counter;
 use unimux_abi::limits::MAX_MESSAGE_BYTES;
-use unimux_abi::work::{Entry, Flags, MAX_INLINE_BYTES, MAX_SEGMENTS, Opcode};
+use unimux_abi::work::{Entry, Flags, Head, MAX_INLINE_BYTES, MAX_SEGMENTS, Opcode};
 use unimux_engine::Engine;
 use unimux_memory::Span;
 
@@ -32,39 +32,51 @@ pub(crate) enum Refusal {
 /// Bytes of an atomic's operand (IBTA 9.4.5).
 const ATOMIC_BYTES: u64 = 8;
 
-/// The parts of an entry that need no lookup. Its segments are as many as it has room for.
-struct Shape {
-    opcode: Opcode,
-    inline_bytes: Option<u32>,
+/// What is wrong with the parts of an entry's head that need no lookup, if anything.
+const fn malformed(opcode: u8, flags: u8, segments: u8) -> Option<Detail> {
+    let Some(opcode) = Opcode::from_bits(opcode) else {
+        return Some(Detail::Opcode);
+    };
+    let Some(flags) = Flags::from_bits(flags) else {
+        return Some(Detail::Flags);
+    };
+    let is_inline = flags.contains(Flags::INLINE);
+    match opcode {
+        Opcode::Receive => Some(Detail::Opcode),
+        _ if segments as usize > MAX_SEGMENTS => Some(Detail::Segments),
+        Opcode::CompareSwap | Opcode::FetchAdd if segments != 1 => Some(Detail::Segments),
+        Opcode::Read | Opcode::CompareSwap | Opcode::FetchAdd if is_inline => Some(Detail::Flags),
+        _ if is_inline && segments != 0 => Some(Detail::Segments),
+        _ => None,
+    }
 }
 
-/// What the entry asks for, if it makes sense by itself.
-fn shape(entry: &Entry) -> Result<Shape, Detail> {
-    let head = entry.head();
-    let opcode = Opcode::from_bits(head.opcode()).ok_or(Detail::Opcode)?;
-    let flags = Flags::from_bits(head.flags()).ok_or(Detail::Flags)?;
-    let segments = usize::from(head.segments());
-    if opcode == Opcode::Receive {
-        return Err(Detail::Opcode);
+/// For each opcode, which flags and numbers of segments are not [`malformed`]: the answer to a dozen
+/// questions in one look, for every request. Bit `flags + 8 * segments`.
+const WELL_FORMED: [u32; 8] = {
+    let mut table = [0; 8];
+    let mut i = 0;
+    while i < 8 * 32 {
+        let (opcode, flags, segments) = (i >> 5, i & 7, i >> 3 & 3);
+        if malformed(opcode as u8, flags as u8, segments as u8).is_none() {
+            table[opcode] |= 1 << (i & 31);
+        }
+        i += 1;
     }
-    if segments > MAX_SEGMENTS || opcode.is_atomic() && segments != 1 {
-        return Err(Detail::Segments);
-    }
-    if !flags.contains(Flags::INLINE) {
-        return Ok(Shape {
-            opcode,
-            inline_bytes: None,
-        });
-    }
-    let inline_bytes = entry.inline_len_bytes();
-    match opcode {
-        Opcode::Read | Opcode::CompareSwap | Opcode::FetchAdd => Err(Detail::Flags),
-        _ if segments != 0 => Err(Detail::Segments),
-        _ if inline_bytes > MAX_INLINE_BYTES => Err(Detail::InlineLength),
-        _ => Ok(Shape {
-            opcode,
-            inline_bytes: Some(inline_bytes),
-        }),
+    table
+};
+
+/// The operation that a head asks for, if the head makes sense by itself.
+fn operation(head: Head) -> Result<Opcode, Detail> {
+    let (flags, segments) = (head.flags(), head.segments());
+    let is_in_table = flags < 8 && segments < 4;
+    match Opcode::from_bits(head.opcode()) {
+        Some(opcode)
+            if is_in_table && WELL_FORMED[opcode as usize] >> (flags + 8 * segments) & 1 == 1 =>
+        {
+            Ok(opcode)
+        }
+        _ => Err(malformed(head.opcode(), flags, segments).unwrap_or(Detail::Opcode)),
     }
 }
 
@@ -85,28 +97,27 @@ impl<E: Engine> Firmware<E> {
             qp,
             number: queue_pair.number,
         };
-        let Shape {
-            opcode,
-            inline_bytes,
-        } = shape(entry).map_err(|detail| Refusal::Reject(Status::LocalQpOperation, detail))?;
+        let reject = |detail| Refusal::Reject(Status::LocalQpOperation, detail);
+        let head = entry.head();
+        let opcode = operation(head).map_err(reject)?;
 
         let request = &mut self.requests[index][usize::from(qp)];
-        request.id = entry.id();
-        request.head = entry.head();
-        request.opcode = opcode;
-        request.submitted_bytes = 0;
-        request.in_flight = 0;
+        request.begin(own, queue_pair.send_cq, entry, opcode);
         request.revocations = self.revocations;
-        request.receive = None;
-        request.failure = None;
-        request.from.clear();
-        request.destination.clear();
 
         let into_memory = opcode == Opcode::Read || opcode.is_atomic();
-        let total_bytes = if let Some(inline_bytes) = inline_bytes {
-            request.source = Source::Inline(entry.inline_words());
-            u64::from(inline_bytes)
+        let total_bytes = if head.flags() & Flags::INLINE.bits() != 0 {
+            request.source = Source::Words;
+            let len_bytes = entry.inline_len_bytes();
+            if len_bytes > MAX_INLINE_BYTES {
+                return Err(reject(Detail::InlineLength));
+            }
+            u64::from(len_bytes)
         } else if into_memory {
+            request.source = match opcode {
+                Opcode::Read => Source::Memory,
+                _ => Source::Atomic,
+            };
             let wanted = Access::LOCAL_WRITE;
             let to = &mut request.destination;
             own_ranges(function, own.function, pd, wanted, entry, to).map_err(refuse_own)?
@@ -122,25 +133,24 @@ impl<E: Engine> Firmware<E> {
 
         let responder = &self.functions[usize::from(peer.function)];
         let answering = answering(responder, peer, own).ok_or(Refusal::NotConnected)?;
-        let remote = remote_range(responder, peer, answering, opcode, entry, total_bytes)?;
-        match (opcode, remote) {
-            (Opcode::Write | Opcode::WriteImm, Some(remote)) => request.destination.push(remote),
-            (Opcode::Read, remote) => {
-                request.source = Source::Memory;
-                if let Some(remote) = remote {
-                    request.from.push(remote);
-                }
+        let (wanted, pieces) = match opcode {
+            Opcode::Write | Opcode::WriteImm => (Access::REMOTE_WRITE, &mut request.destination),
+            Opcode::Read => (Access::REMOTE_READ, &mut request.from),
+            Opcode::CompareSwap | Opcode::FetchAdd => (Access::REMOTE_ATOMIC, &mut request.from),
+            Opcode::Send | Opcode::SendImm | Opcode::Receive => {
+                let peer_pd = answering.pd;
+                return self.take_receive(index, qp, peer, peer_pd, platform);
             }
-            (Opcode::CompareSwap | Opcode::FetchAdd, Some(remote)) => {
-                let (operand, compare) = (entry.operand(), entry.compare());
-                request.source = Source::Atomic {
-                    remote,
-                    operand,
-                    compare,
-                };
-            }
-            _ => {}
-        }
+        };
+        remote_range(
+            responder,
+            peer,
+            answering,
+            wanted,
+            entry,
+            total_bytes,
+            pieces,
+        )?;
         if opcode.consumes_receive() {
             let peer_pd = answering.pd;
             self.take_receive(index, qp, peer, peer_pd, platform)?;
@@ -260,7 +270,7 @@ fn place_in(function: &Function, region: &Region, offset: u64, len_bytes: u32) -
         .unwrap_or(Span::EMPTY)
 }
 
-/// The range of the responder's memory that a request names, if it names one.
+/// Finds the range of the responder's memory that a request names.
 ///
 /// A request without bytes names none, whatever its key says (IBTA 9.7.4.1.5).
 #[inline]
@@ -268,25 +278,20 @@ fn remote_range(
     responder: &Function,
     peer: Peer,
     answering: &QueuePair,
-    opcode: Opcode,
+    wanted: Access,
     entry: &Entry,
     len_bytes: u64,
-) -> Result<Option<Range>, Refusal> {
+    pieces: &mut Pieces,
+) -> Result<(), Refusal> {
     let denied = |detail| Refusal::Reject(Status::RemoteAccess, detail);
-    let wanted = match opcode {
-        Opcode::Write | Opcode::WriteImm => Access::REMOTE_WRITE,
-        Opcode::Read => Access::REMOTE_READ,
-        Opcode::CompareSwap | Opcode::FetchAdd => Access::REMOTE_ATOMIC,
-        Opcode::Send | Opcode::SendImm | Opcode::Receive => return Ok(None),
-    };
     if !answering.access.contains(wanted) {
         return Err(denied(Detail::Access));
     }
     if len_bytes == 0 {
-        return Ok(None);
+        return Ok(());
     }
     let address = entry.remote_address();
-    if opcode.is_atomic() && !address.is_multiple_of(ATOMIC_BYTES) {
+    if wanted == Access::REMOTE_ATOMIC && !address.is_multiple_of(ATOMIC_BYTES) {
         return Err(Refusal::Reject(
             Status::RemoteInvalidRequest,
             Detail::Alignment,
@@ -296,12 +301,34 @@ fn remote_range(
     let region = region.ok_or(denied(Detail::Key))?;
     let offset = region.admit(answering.pd, wanted, address, len_bytes);
     let offset = offset.map_err(denied)?;
-    Ok(Some(Range {
+    pieces.push(Range {
         function: peer.function,
         key: region.rkey,
         serial: region.serial,
         offset,
         len_bytes: len_bytes as u32,
         here: place_in(responder, region, offset, len_bytes as u32),
-    }))
+    });
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_says_the_same_as_the_questions() {
+        for bits in 0..1 << 15 {
+            let [opcode, flags, segments] = [0, 5, 10].map(|shift| (bits >> shift & 31) as u8);
+            let head = Head::new()
+                .with_opcode(opcode)
+                .with_flags(flags)
+                .with_segments(segments);
+            let expected = match malformed(opcode, flags, segments) {
+                None => Ok(Opcode::from_bits(opcode).unwrap()),
+                Some(detail) => Err(detail),
+            };
+            assert_eq!(operation(head), expected, "{opcode} {flags} {segments}");
+        }
+    }
 }

@@ -11,7 +11,7 @@ use unimux_abi::response::Event;
 use unimux_abi::work::Opcode;
 use unimux_engine::Engine;
 
-use crate::object::{Peer, QueuePair, Receive, Stage};
+use crate::object::{Function, Peer, QueuePair, Receive, Request, Stage};
 use crate::turn::Step;
 use crate::{Firmware, Platform};
 
@@ -29,6 +29,20 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
+    /// A request that was carried out.
+    #[inline]
+    const fn success(request: &Request) -> Self {
+        Self {
+            id: request.id,
+            status: Status::Success,
+            detail: Detail::None,
+            opcode: request.opcode as u8,
+            len_bytes: request.total_bytes,
+            immediate: None,
+            is_solicited: false,
+        }
+    }
+
     /// A request or receive that ended without moving anything.
     const fn failed(id: u64, opcode: u8, status: Status, detail: Detail) -> Self {
         Self {
@@ -56,6 +70,40 @@ impl Outcome {
             u64::from(self.len_bytes) | immediate << 32,
             u64::from(self.detail as u32),
         ]
+    }
+}
+
+/// What came of a completion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    /// It was written.
+    Written,
+    /// It was written, and somebody may sleep until it is.
+    MayWake,
+    /// There is no such queue, or it has overrun.
+    Deaf,
+    /// The queue has no room for it: it has overrun now, and takes no more.
+    Overrun,
+}
+
+impl Function {
+    /// Writes a completion.
+    #[inline]
+    fn tell(&mut self, cq: u16, entry: [u64; completion::WORDS]) -> Told {
+        let Some(cq) = self.cqs.get_mut(cq) else {
+            return Told::Deaf;
+        };
+        if cq.overrun {
+            return Told::Deaf;
+        }
+        match (cq.ring.push(entry), cq.record) {
+            (Ok(()), None) => Told::Written,
+            (Ok(()), Some(_)) => Told::MayWake,
+            (Err(_), _) => {
+                cq.overrun = true;
+                Told::Overrun
+            }
+        }
     }
 }
 
@@ -93,9 +141,27 @@ impl<E: Engine> Firmware<E> {
     }
 
     /// Tells everybody concerned that a queue pair's request is over.
+    #[inline]
     pub(crate) fn complete(&mut self, index: usize, qp: u16, platform: &mut impl Platform) {
         let request = &self.requests[index][usize::from(qp)];
-        let (id, opcode, len_bytes) = (request.id, request.opcode as u8, request.total_bytes);
+        if request.receive.is_some() || request.failure.is_some() {
+            self.complete_at_length(index, qp, platform);
+            return;
+        }
+        let function = &mut self.functions[index];
+        function.count(Counter::Bytes, u64::from(request.submitted_bytes));
+        function.count(Counter::Completed, 1);
+        if request.is_signaled() {
+            let (cq, outcome) = (request.cq, Outcome::success(request));
+            let told = function.tell(cq, outcome.entry(qp));
+            self.heed(index, cq, told, outcome.is_solicited, platform);
+        }
+    }
+
+    /// As [`complete`](Self::complete), of a request that took a receive, or failed.
+    fn complete_at_length(&mut self, index: usize, qp: u16, platform: &mut impl Platform) {
+        let request = &self.requests[index][usize::from(qp)];
+        let (cq, outcome) = (request.cq, Outcome::success(request));
         let (is_signaled, mut failure) = (request.is_signaled(), request.failure);
         self.functions[index].count(Counter::Bytes, u64::from(request.submitted_bytes));
         if let Some(receive) = request.receive
@@ -104,26 +170,13 @@ impl<E: Engine> Firmware<E> {
             failure.get_or_insert((Status::RemoteOperation, Detail::ReceiveOverrun));
         }
         if let Some((status, detail)) = failure {
-            self.fail(
-                index,
-                qp,
-                Outcome::failed(id, opcode, status, detail),
-                platform,
-            );
+            let outcome = Outcome::failed(outcome.id, outcome.opcode, status, detail);
+            self.fail(index, qp, outcome, platform);
             return;
         }
         self.functions[index].count(Counter::Completed, 1);
         if is_signaled {
-            let outcome = Outcome {
-                id,
-                status: Status::Success,
-                detail: Detail::None,
-                opcode,
-                len_bytes,
-                immediate: None,
-                is_solicited: false,
-            };
-            self.tell_sender(index, qp, outcome, platform);
+            self.tell(index, qp, cq, outcome, platform);
         }
     }
 
@@ -262,15 +315,13 @@ impl<E: Engine> Firmware<E> {
         let outcome = match request.failure {
             None => Outcome {
                 id: receive.id,
-                status: Status::Success,
-                detail: Detail::None,
                 opcode,
-                len_bytes: request.total_bytes,
                 immediate: request
                     .opcode
                     .has_immediate()
                     .then(|| request.head.immediate()),
                 is_solicited: request.is_solicited(),
+                ..Outcome::success(request)
             },
             // The receive is used up and its buffer may be half written.
             Some(_) => Outcome::failed(receive.id, opcode, Status::RemoteOperation, Detail::None),
@@ -313,31 +364,35 @@ impl<E: Engine> Firmware<E> {
         cq.is_none_or(|cq| self.tell(index, qp, cq, outcome, platform))
     }
 
-    /// Writes a completion. A queue without room for it has overrun: it takes no more, and the
-    /// queue pairs on it go to the error state. Whether the completion was written.
+    /// Tells a completion, and does what follows from it. Whether the completion was written.
     fn tell(
         &mut self,
         index: usize,
         qp: u16,
-        handle: u16,
+        cq: u16,
         outcome: Outcome,
         platform: &mut impl Platform,
     ) -> bool {
-        let Some(cq) = self.functions[index].cqs.get_mut(handle) else {
-            return false;
-        };
-        if cq.overrun {
-            return false;
+        let told = self.functions[index].tell(cq, outcome.entry(qp));
+        self.heed(index, cq, told, outcome.is_solicited, platform);
+        matches!(told, Told::Written | Told::MayWake)
+    }
+
+    /// Does what follows from a completion.
+    #[inline]
+    fn heed(
+        &mut self,
+        index: usize,
+        cq: u16,
+        told: Told,
+        is_solicited: bool,
+        platform: &mut impl Platform,
+    ) {
+        match told {
+            Told::Written | Told::Deaf => {}
+            Told::MayWake => self.notify(index, cq, is_solicited, platform),
+            Told::Overrun => self.overrun(index, cq),
         }
-        if cq.ring.push(outcome.entry(qp)).is_ok() {
-            if cq.record.is_some() {
-                self.notify(index, handle, outcome.is_solicited, platform);
-            }
-            return true;
-        }
-        cq.overrun = true;
-        self.overrun(index, handle);
-        false
     }
 
     /// Tells of a completion queue that has overrun, and ends what completes there.

@@ -13,8 +13,8 @@ use unimux_abi::work::{MAX_INLINE_BYTES, Opcode};
 use unimux_engine::{Copy, Engine};
 use unimux_memory::Span;
 
-use crate::flight::Flight;
-use crate::object::{Function, Pieces, Range, Request, Source, Stage};
+use crate::flight::Flights;
+use crate::object::{Function, Pieces, Range, Request, Source};
 use crate::turn::Step;
 use crate::{Firmware, Platform};
 
@@ -39,6 +39,7 @@ impl<E: Engine> Firmware<E> {
         overhead_bytes: u64,
         platform: &mut impl Platform,
     ) -> Step {
+        let functions = &self.functions;
         let request = &mut self.requests[index][usize::from(qp)];
         if request.revocations != self.revocations {
             request.forget_places(self.revocations);
@@ -46,68 +47,61 @@ impl<E: Engine> Firmware<E> {
         let before = request.submitted_bytes;
         if request.failure.is_none() && before < request.total_bytes {
             let moved = match request.source {
-                Source::Memory => self.move_block(index, qp),
-                Source::Inline(words) => write_words(&self.functions, request, &words),
-                Source::Atomic { .. } => carry_out_atomic(&self.functions, request),
+                Source::Memory => {
+                    move_block(&mut self.engine, &mut self.flights, functions, request)
+                }
+                Source::Words => write_words(functions, request),
+                Source::Atomic => carry_out_atomic(functions, request),
             };
             if let Err(failure) = moved {
-                self.requests[index][usize::from(qp)].failure = Some(failure);
+                request.failure = Some(failure);
             }
         }
-        let request = &self.requests[index][usize::from(qp)];
         let moved = request.submitted_bytes - before;
-        let waits = request.submitted_bytes == request.total_bytes || request.failure.is_some();
-        let is_over = request.is_over();
         self.schedule
             .charge(index, overhead_bytes + u64::from(moved));
-        if let Some(queue_pair) = self.functions[index].qps.get_mut(qp) {
-            queue_pair.stage = if is_over { Stage::Idle } else { Stage::Active };
-        }
-        if is_over {
+        if request.is_over() {
             self.complete(index, qp, platform);
             return Step::Done;
         }
-        match (moved, waits) {
-            (0, false) => Step::EngineFull,
-            (0, true) => Step::Nothing,
-            _ => Step::Done,
+        match moved {
+            0 if request.is_all_submitted() => Step::Nothing,
+            0 => Step::EngineFull,
+            _ => Step::Moved,
         }
     }
+}
 
-    /// Hands up to a block of memory to the engine, as many copies as it takes.
-    fn move_block(&mut self, index: usize, qp: u16) -> Result<(), (Status, Detail)> {
-        let number = self.functions[index].qps.get(qp).map_or(0, |qp| qp.number);
-        let flight = Flight {
-            function: index as u16,
-            qp,
-            number,
+/// Hands up to a block of memory to the engine, as many copies as it takes.
+fn move_block<E: Engine>(
+    engine: &mut E,
+    flights: &mut Flights,
+    functions: &[Function],
+    request: &mut Request,
+) -> Result<(), (Status, Detail)> {
+    let mut left = BLOCK_BYTES.min(u64::from(request.total_bytes - request.submitted_bytes));
+    while left > 0 {
+        let gone = |gone| failure(request.opcode, gone);
+        let from = next_span(functions, &mut request.from).ok_or(gone(Gone::Source))?;
+        let to = next_span(functions, &mut request.destination).ok_or(gone(Gone::Destination))?;
+        let len_bytes = from.len_bytes().min(to.len_bytes()).min(left);
+        let parts = from.part(0, len_bytes).zip(to.part(0, len_bytes));
+        let copy = parts.and_then(|(from, to)| Copy::new(from, to).ok());
+        let copy = copy.expect("both spans are at least this long");
+        let Some(token) = flights.start(request.flight) else {
+            break;
         };
-        let request = &mut self.requests[index][usize::from(qp)];
-        let mut left = BLOCK_BYTES.min(u64::from(request.total_bytes - request.submitted_bytes));
-        while left > 0 {
-            let gone = |gone| failure(request.opcode, gone);
-            let from = next_span(&self.functions, &mut request.from).ok_or(gone(Gone::Source))?;
-            let to = next_span(&self.functions, &mut request.destination)
-                .ok_or(gone(Gone::Destination))?;
-            let len_bytes = from.len_bytes().min(to.len_bytes()).min(left);
-            let parts = from.part(0, len_bytes).zip(to.part(0, len_bytes));
-            let copy = parts.and_then(|(from, to)| Copy::new(from, to).ok());
-            let copy = copy.expect("both spans are at least this long");
-            let Some(token) = self.flights.start(flight) else {
-                break;
-            };
-            if self.engine.submit(token, copy).is_err() {
-                self.flights.end(token);
-                break;
-            }
-            request.from.advance(len_bytes as u32);
-            request.destination.advance(len_bytes as u32);
-            request.submitted_bytes += len_bytes as u32;
-            request.in_flight += 1;
-            left -= len_bytes;
+        if engine.submit(token, copy).is_err() {
+            flights.end(token);
+            break;
         }
-        Ok(())
+        request.from.advance(len_bytes as u32);
+        request.destination.advance(len_bytes as u32);
+        request.submitted_bytes += len_bytes as u32;
+        request.in_flight += 1;
+        left -= len_bytes;
     }
+    Ok(())
 }
 
 /// Changes the peer's word and writes its old value to the request's destination.
@@ -115,24 +109,17 @@ impl<E: Engine> Firmware<E> {
 /// The word is changed by an atomic of this core, so it is atomic with the guests' own atomics as
 /// well (IBTA 9.4.5 promises less).
 fn carry_out_atomic(functions: &[Function], request: &mut Request) -> Result<(), (Status, Detail)> {
-    let Source::Atomic {
-        remote,
-        operand,
-        compare,
-    } = &mut request.source
-    else {
-        return Ok(());
-    };
+    let [_, _, operand, compare] = request.words;
     let gone = (Status::RemoteAccess, Detail::Key);
-    let word = place(functions, remote).and_then(|span| span.word(0));
+    let word = next_span(functions, &mut request.from).and_then(|span| span.word(0));
     let word = word.ok_or(gone)?;
     let mut old = word.load(Ordering::Acquire);
     let mut tries = 0;
     loop {
         let new = match request.opcode {
-            Opcode::CompareSwap if old != *compare => break,
-            Opcode::CompareSwap => *operand,
-            _ => old.wrapping_add(*operand),
+            Opcode::CompareSwap if old != compare => break,
+            Opcode::CompareSwap => operand,
+            _ => old.wrapping_add(operand),
         };
         match word.compare_exchange_weak(old, new, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => break,
@@ -143,7 +130,8 @@ fn carry_out_atomic(functions: &[Function], request: &mut Request) -> Result<(),
             return Err((Status::RemoteOperation, Detail::Contended));
         }
     }
-    write_words(functions, request, &[old])
+    request.words[0] = old;
+    write_words(functions, request)
 }
 
 /// The memory behind the beginning of a range: as much as is in one piece. `None` if the region
@@ -173,34 +161,26 @@ fn next_span(functions: &[Function], pieces: &mut Pieces) -> Option<Span> {
     place(functions, pieces.next()?)
 }
 
-/// Writes `words`, cut to the request's length, to the request's destination.
+/// Writes the request's words, cut to its length, to its destination.
 #[inline]
-fn write_words(
-    functions: &[Function],
-    request: &mut Request,
-    words: &[u64],
-) -> Result<(), (Status, Detail)> {
-    if let (8, [word, ..]) = (request.total_bytes, words)
+fn write_words(functions: &[Function], request: &mut Request) -> Result<(), (Status, Detail)> {
+    if request.total_bytes == 8
         && let Some(to) = next_span(functions, &mut request.destination)
         && let Some(to) = to.word(0)
     {
         // One word to where a word can be is what flags, counters and atomics are.
-        to.store(*word, Ordering::Relaxed);
+        to.store(request.words[0], Ordering::Relaxed);
         request.submitted_bytes = 8;
         return Ok(());
     }
-    write_bytes(functions, request, words)
+    write_bytes(functions, request)
 }
 
 /// As [`write_words`], of any length to anywhere.
-fn write_bytes(
-    functions: &[Function],
-    request: &mut Request,
-    words: &[u64],
-) -> Result<(), (Status, Detail)> {
+fn write_bytes(functions: &[Function], request: &mut Request) -> Result<(), (Status, Detail)> {
     let gone = failure(request.opcode, Gone::Destination);
     let mut data = [0; MAX_INLINE_BYTES as usize];
-    for (bytes, word) in data.chunks_exact_mut(8).zip(words) {
+    for (bytes, word) in data.chunks_exact_mut(8).zip(request.words) {
         bytes.copy_from_slice(&word.to_le_bytes());
     }
     let mut data = data.get(..request.total_bytes as usize).ok_or(gone)?;

@@ -27,8 +27,10 @@ const CONNECTION_WAIT_NS: u64 = 1_000_000;
 /// How a step went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// Something was done; the queue pair may have more.
+    /// A request is over; the queue pair may have more.
     Done,
+    /// A block of a request was moved, and the request is not over.
+    Moved,
     /// There is nothing to do for this queue pair now.
     Nothing,
     /// There is, but the engine takes no more copies.
@@ -41,50 +43,52 @@ impl<E: Engine> Firmware<E> {
         if self.functions[index].attention.begin_turn() {
             self.look_at_ring(index);
         }
+        let mut blocks = 0;
         while let Some(qp) = self.functions[index].attention.next_hot() {
             match self.step(index, qp, platform) {
                 Step::Done => {
                     self.functions[index].attention.had_work(qp);
-                    self.go_on_alone(index, qp, platform);
                     return true;
                 }
+                Step::Moved => {
+                    self.functions[index].attention.had_work(qp);
+                    blocks += 1;
+                    if blocks == BLOCKS_ALONE || !self.goes_on_alone(index, qp) {
+                        return true;
+                    }
+                }
+                Step::Nothing | Step::EngineFull if blocks > 0 => return true,
                 Step::Nothing => self.functions[index].attention.had_none(qp),
                 Step::EngineFull => return false,
             }
         }
+        // Looking on costs nobody anything only while nobody else has work. The ring word is left
+        // alone meanwhile: to read it would take its line away from a guest that is about to ring.
+        let looks_on = self.schedule.is_alone(index);
+        let attention = &mut self.functions[index].attention;
+        if looks_on && attention.linger() {
+            return false;
+        }
         self.look_at_ring(index);
         let attention = &mut self.functions[index].attention;
         if attention.next_hot().is_none() {
-            // Looking on costs nobody anything only while nobody else has work.
-            let looks_on = self.schedule.is_alone(index) && attention.linger();
-            if !looks_on {
-                attention.rest();
-                self.schedule.sleep(index);
-            }
+            attention.rest();
+            self.schedule.sleep(index);
         }
         false
     }
 
-    /// Goes on with a request for some blocks, as long as nobody else has work: a round for each
-    /// block would cost a tenth of the time that the block takes. Somebody who rings meanwhile
+    /// Whether to go on with a request in the same turn, because nobody else has work: a round for
+    /// each block would cost a tenth of the time that the block takes. Somebody who rings meanwhile
     /// waits for one block, as ever. Each block counts as a round.
-    fn go_on_alone(&mut self, index: usize, qp: u16, platform: &mut impl Platform) {
-        for _ in 1..BLOCKS_ALONE {
-            let function = &self.functions[index];
-            let is_active = (function.qps.get(qp)).is_some_and(|qp| qp.stage == Stage::Active);
-            let is_limited = self.limited & 1 << index != 0;
-            if !is_active || is_limited || function.attention.next_hot() != Some(qp) {
-                return;
-            }
-            self.watch.next_round();
-            self.look_at_an_idle_function();
-            if !self.schedule.is_alone(index) || self.control.is_due() {
-                return;
-            }
-            if self.transfer(index, qp, 0, platform) != Step::Done {
-                return;
-            }
+    fn goes_on_alone(&mut self, index: usize, qp: u16) -> bool {
+        let is_limited = self.limited & 1 << index != 0;
+        if is_limited || self.functions[index].attention.next_hot() != Some(qp) {
+            return false;
         }
+        self.watch.next_round();
+        self.look_at_an_idle_function();
+        self.schedule.is_alone(index) && !self.control.is_due()
     }
 
     /// What a queue pair needs next.
@@ -103,29 +107,43 @@ impl<E: Engine> Firmware<E> {
             }
             QpState::Reset | QpState::Init | QpState::ReadyToReceive => return Step::Nothing,
         }
-        let (tries, overhead_bytes) = match queue_pair.stage {
-            Stage::Active => return self.transfer(index, qp, 0, platform),
+        let mut overhead_bytes = 0;
+        let tries = match queue_pair.stage {
+            Stage::Active => None,
             Stage::Waiting { tries, at_ns } => {
                 if platform.now_ns() < at_ns {
                     return Step::Nothing;
                 }
+                queue_pair.stage = Stage::Idle;
                 self.functions[index].attention.waiting &= !(1 << qp);
-                (tries, 0)
+                Some(tries)
             }
             Stage::Idle => {
                 if !queue_pair.fetch() {
                     return Step::Nothing;
                 }
-                (0, REQUEST_COST_BYTES)
+                overhead_bytes = REQUEST_COST_BYTES;
+                Some(0)
             }
         };
-        match self.admit(index, qp, platform) {
-            Ok(()) => self.transfer(index, qp, overhead_bytes, platform),
-            Err(refusal) => {
-                self.schedule.charge(index, overhead_bytes);
-                self.refuse(index, qp, refusal, tries, platform)
-            }
+        if let Some(tries) = tries
+            && let Err(refusal) = self.admit(index, qp, platform)
+        {
+            self.schedule.charge(index, overhead_bytes);
+            return self.refuse(index, qp, refusal, tries, platform);
         }
+        let step = self.transfer(index, qp, overhead_bytes, platform);
+        let (was_active, is_active) = (tries.is_none(), step != Step::Done);
+        if was_active != is_active
+            && let Some(queue_pair) = self.functions[index].qps.get_mut(qp)
+        {
+            queue_pair.stage = if is_active {
+                Stage::Active
+            } else {
+                Stage::Idle
+            };
+        }
+        step
     }
 
     /// Ends the entry that was fetched with an error, or puts it aside for a while.

@@ -10,7 +10,7 @@ use unimux_abi::command::{Access, Entry};
 use unimux_abi::limits::PAGE_SHIFT;
 use unimux_abi::response::Status;
 use unimux_engine::Engine;
-use unimux_memory::Ipa;
+use unimux_memory::{Ipa, Span};
 
 use super::{Ending, Outcome, arguments};
 use crate::Firmware;
@@ -167,6 +167,10 @@ fn insert(
     backing: Backing,
 ) -> Outcome {
     let serial = function.regions.next_serial();
+    let first = match backing {
+        Backing::Range(ipa) => function.windows.translate_some(ipa, len_bytes).ok(),
+        Backing::Pages { .. } => None,
+    };
     let users = function.pds.get_mut(pd).ok_or(Status::NotFound)?;
     let keys = function
         .regions
@@ -179,6 +183,7 @@ fn insert(
             iova,
             len_bytes,
             backing,
+            first: first.unwrap_or(Span::EMPTY),
         });
     let (lkey, rkey) = keys.ok_or(Status::QuotaExceeded)?;
     *users += 1;

@@ -6,13 +6,28 @@ use unimux_memory::Span;
 use unimux_ring::Consumer;
 
 /// A queue pair that a queue pair is connected to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Eq)]
+#[repr(align(8))]
 pub(crate) struct Peer {
     pub(crate) function: u16,
     pub(crate) qp: u16,
     /// The number it had when it was connected: if another queue pair has its place now, the
     /// number is another, too.
     pub(crate) number: u32,
+}
+
+impl Peer {
+    /// All of it, in one word.
+    const fn bits(self) -> u64 {
+        self.function as u64 | (self.qp as u64) << 16 | (self.number as u64) << 32
+    }
+}
+
+impl PartialEq for Peer {
+    /// One comparison, where one for each field would be three branches in every request.
+    fn eq(&self, other: &Self) -> bool {
+        self.bits() == other.bits()
+    }
 }
 
 /// What a queue pair is at.

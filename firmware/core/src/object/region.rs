@@ -35,6 +35,8 @@ pub(crate) struct Region {
     pub(crate) iova: u64,
     pub(crate) len_bytes: u64,
     pub(crate) backing: Backing,
+    /// Its memory from the first byte on, as much as is in one piece; empty if it has pages.
+    pub(crate) first: Span,
 }
 
 impl Region {
@@ -52,16 +54,32 @@ impl Region {
         if !self.access.contains(wanted) {
             return Err(Detail::Access);
         }
-        let offset = address.checked_sub(self.iova).ok_or(Detail::Bounds)?;
-        let end = offset.checked_add(len_bytes).ok_or(Detail::Bounds)?;
-        if end > self.len_bytes {
-            return Err(Detail::Bounds);
+        // An address below the region's is, modulo 2^64, far behind its end: it does not wrap.
+        let offset = address.wrapping_sub(self.iova);
+        match self.len_bytes.checked_sub(len_bytes) {
+            Some(last) if offset <= last => Ok(offset),
+            _ => Err(Detail::Bounds),
         }
-        Ok(offset)
     }
 
     /// As much of the `len_bytes` bytes at `offset` as lies in one piece of memory.
+    #[inline]
     pub(crate) fn piece(
+        &self,
+        offset: u64,
+        len_bytes: u64,
+        pages: &Pages,
+        windows: &Windows,
+    ) -> Option<Span> {
+        // Most regions are in one piece.
+        match self.first.part(offset, len_bytes) {
+            Some(span) => Some(span),
+            None => self.find_piece(offset, len_bytes, pages, windows),
+        }
+    }
+
+    /// The same, by page and window.
+    fn find_piece(
         &self,
         offset: u64,
         len_bytes: u64,
@@ -203,6 +221,7 @@ mod tests {
             iova: 0x1000,
             len_bytes: 0x100,
             backing: Backing::Range(Ipa::new(0)),
+            first: Span::EMPTY,
         }
     }
 

@@ -1,8 +1,11 @@
 //! A request that was admitted: what is left to move, and who hears of its end.
 
 use unimux_abi::completion::{Detail, Status};
-use unimux_abi::work::{Flags, Head, MAX_SEGMENTS, Opcode};
+use unimux_abi::work::{Entry, Flags, Head, MAX_SEGMENTS, Opcode};
 use unimux_memory::Span;
+
+use super::Peer;
+use crate::flight::Flight;
 
 /// Bytes of a memory region that a request may touch.
 ///
@@ -95,18 +98,15 @@ impl Pieces {
 }
 
 /// Where a request's data comes from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     /// Memory: the pieces of [`Request::from`].
     Memory,
-    /// The entry itself.
-    Inline([u64; 4]),
-    /// The word that an atomic leaves behind; operand and comparand.
-    Atomic {
-        remote: Range,
-        operand: u64,
-        compare: u64,
-    },
+    /// [`Request::words`], which stood in the entry itself.
+    Words,
+    /// The word that an atomic leaves behind, the only piece of [`Request::from`]. Its operands are
+    /// the last of [`Request::words`].
+    Atomic,
 }
 
 /// A receive of the peer that the request has taken.
@@ -119,10 +119,16 @@ pub(crate) struct Receive {
 /// A request in progress. Every queue pair has the place for one, in which it stays.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
+    /// Whose it is.
+    pub(crate) flight: Flight,
+    /// The completion queue that hears of its end.
+    pub(crate) cq: u16,
     pub(crate) id: u64,
     pub(crate) head: Head,
     pub(crate) opcode: Opcode,
     pub(crate) source: Source,
+    /// The second half of the entry.
+    pub(crate) words: [u64; 4],
     pub(crate) from: Pieces,
     pub(crate) destination: Pieces,
     pub(crate) total_bytes: u32,
@@ -141,10 +147,17 @@ impl Request {
     /// A place without a request.
     pub(crate) const fn none() -> Self {
         Self {
+            flight: Flight {
+                function: 0,
+                qp: 0,
+                number: 0,
+            },
+            cq: 0,
             id: 0,
             head: Head::new(),
             opcode: Opcode::Send,
-            source: Source::Inline([0; 4]),
+            source: Source::Words,
+            words: [0; 4],
             from: Pieces::new(),
             destination: Pieces::new(),
             total_bytes: 0,
@@ -156,6 +169,26 @@ impl Request {
         }
     }
 
+    /// Makes the place that of a request which moves nothing yet.
+    pub(crate) fn begin(&mut self, own: Peer, cq: u16, entry: &Entry, opcode: Opcode) {
+        self.flight = Flight {
+            function: own.function,
+            qp: own.qp,
+            number: own.number,
+        };
+        self.cq = cq;
+        self.id = entry.id();
+        self.head = entry.head();
+        self.opcode = opcode;
+        self.words = entry.inline_words();
+        self.from.clear();
+        self.destination.clear();
+        self.submitted_bytes = 0;
+        self.in_flight = 0;
+        self.receive = None;
+        self.failure = None;
+    }
+
     /// Something was revoked since the places of its bytes were looked up: they are looked up
     /// again.
     #[cold]
@@ -163,9 +196,6 @@ impl Request {
         self.revocations = revocations;
         self.from.forget_places();
         self.destination.forget_places();
-        if let Source::Atomic { remote, .. } = &mut self.source {
-            remote.here = Span::EMPTY;
-        }
     }
 
     /// Whether the guest wants a completion even if all goes well.
@@ -178,9 +208,14 @@ impl Request {
         self.head.flags() & Flags::SOLICITED.bits() != 0
     }
 
+    /// Whether nothing more is handed to the engine.
+    pub(crate) const fn is_all_submitted(&self) -> bool {
+        self.failure.is_some() || self.submitted_bytes == self.total_bytes
+    }
+
     /// Whether there is nothing left to do but to tell.
-    pub(crate) fn is_over(&self) -> bool {
-        self.in_flight == 0 && (self.failure.is_some() || self.submitted_bytes == self.total_bytes)
+    pub(crate) const fn is_over(&self) -> bool {
+        self.in_flight == 0 && self.is_all_submitted()
     }
 }
 
