@@ -22,6 +22,6 @@ nobody_writes_free_memory() {
     sleep 1
     written=$(tr -d '\0' < /tmp/zeros/all | wc -c)
     umount /tmp/zeros
-    say "$written of $mib MiB of bytes were written by somebody"
+    say "$written bytes of $mib MiB were written by somebody"
     [ "$written" -eq 0 ]
 }
