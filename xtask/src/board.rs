@@ -37,6 +37,8 @@ pub(crate) struct Machine {
     pub(crate) cores: u32,
     /// `-m`, in MiB.
     pub(crate) memory_mib: u64,
+    /// Which U-Boot of Debian's starts it, if one does.
+    pub(crate) u_boot: Option<String>,
     /// What else it takes.
     #[serde(default)]
     pub(crate) args: Vec<String>,

@@ -46,7 +46,12 @@ pub(crate) struct Kit {
     pub(crate) payload: Option<PathBuf>,
     /// What `debian:kernel` and `debian:host` stand for.
     pub(crate) host: Option<HostFiles>,
+    /// What starts the image, with `booti`, as it does on boards; QEMU itself, if it is nothing.
+    pub(crate) u_boot: Option<PathBuf>,
 }
+
+/// What U-Boot takes of the end of RAM for itself and the device tree.
+const U_BOOT_BYTES: u64 = 64 << 20;
 
 impl Kit {
     /// Builds Unimux, and of the guest programs what the scenarios ask for.
@@ -70,6 +75,7 @@ impl Kit {
             this_claim: None,
             payload: None,
             host: None,
+            u_boot: None,
         };
         if sources.iter().any(|it| matches!(it, Source::Program(_))) {
             step.detail("guest programs");
@@ -183,7 +189,9 @@ impl Order<'_> {
             );
         }
 
-        let mut modules = Modules::below(self.kit.board.ram_base + (memory_mib << 20));
+        let ram_end = self.kit.board.ram_base + (memory_mib << 20);
+        let taken = self.kit.u_boot.as_ref().map_or(0, |_| U_BOOT_BYTES);
+        let mut modules = Modules::below(ram_end - taken);
         let scenario = self
             .scenario
             .resolve(|source, loaded| modules.place(&self.kit.file(source)?, loaded))?;
@@ -198,6 +206,10 @@ impl Order<'_> {
             "-kernel".to_owned(),
             self.kit.unimux.raw.display().to_string(),
         ]);
+        // QEMU offers the image to it, and it asks QEMU for one first of all.
+        if let Some(u_boot) = &self.kit.u_boot {
+            arguments.extend(["-bios".to_owned(), u_boot.display().to_string()]);
+        }
         arguments.extend(["-dtb".to_owned(), tree.display().to_string()]);
         arguments.extend(["-semihosting-config", "enable=on,target=native"].map(str::to_owned));
         if self.clock == Clock::Instructions {

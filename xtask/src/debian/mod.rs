@@ -23,14 +23,15 @@ use archive::Archive;
 
 /// Depends on the kernel in its present version.
 const KERNEL: &str = "linux-image-arm64";
-/// What a host and its tenants run.
-const PACKAGES: [&str; 7] = [
+/// What a host and its tenants run, and what can start Unimux.
+const PACKAGES: [&str; 8] = [
     "busybox-static",
     "ibverbs-providers",
     "iperf3",
     "iproute2",
     "perftest",
     "qemu-system-arm",
+    "u-boot-qemu",
     "util-linux",
 ];
 /// Written last, with what is there.
@@ -86,6 +87,14 @@ impl Debian {
     /// The kernel, an arm64 `Image`.
     pub(crate) fn kernel(&self) -> PathBuf {
         self.root.join(format!("boot/vmlinuz-{}", self.release))
+    }
+
+    /// U-Boot for a machine of QEMU.
+    pub(crate) fn u_boot(&self, machine: &str) -> PathBuf {
+        self.root
+            .join("usr/lib/u-boot")
+            .join(machine)
+            .join("u-boot.bin")
     }
 
     fn modules(&self) -> Result<modules::Modules> {

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::json;
 
 use super::{build::DEFAULT_BOARD, setup};
 use crate::artifacts::Profile;
 use crate::board::Board;
+use crate::debian::Debian;
 use crate::kvm_host::{HostFiles, OwnFiles};
 use crate::launch::{Clock, Kit, Order};
 use crate::scenario_file::ScenarioFile;
@@ -53,6 +54,9 @@ pub(crate) struct Run {
     /// Memory in MiB [default: what the board says].
     #[arg(long, value_name = "MIB")]
     memory: Option<u64>,
+    /// Let U-Boot (Debian's, brought on first use) start the image with booti, as on a board.
+    #[arg(long)]
+    u_boot: bool,
     /// One JSON object per line.
     #[arg(long)]
     json: bool,
@@ -69,6 +73,9 @@ impl Run {
         let mut kit = Kit::build(board, Profile::from_flag(self.release), &[&scenario])?;
         kit.payload = self.payload.map(std::path::absolute).transpose()?;
         kit.host = HostFiles::bring(&scenario, &self.own, &kit.payload())?;
+        if self.u_boot {
+            kit.u_boot = Some(u_boot(&kit.board)?);
+        }
         let order = Order {
             kit: &kit,
             scenario: &scenario,
@@ -112,4 +119,11 @@ impl Run {
         }
         Ok(outcome.exit_code())
     }
+}
+
+/// Debian's U-Boot for a board's machine.
+fn u_boot(board: &Board) -> Result<PathBuf> {
+    let machine = board.machine()?.u_boot.as_ref();
+    let machine = machine.with_context(|| format!("no U-Boot starts {}", board.name))?;
+    Ok(Debian::bring(false)?.u_boot(machine))
 }
