@@ -11,8 +11,8 @@ use crate::output::metric;
 use crate::task;
 
 /// Bytes of every guest's registered buffer.
-pub(crate) const BUFFER_BYTES: usize = 2 << 20;
-/// The largest request that is measured: half of the buffer.
+pub(crate) const BUFFER_BYTES: usize = 8 << 20;
+/// The largest request that is measured.
 pub(crate) const MIB: u32 = 1 << 20;
 
 /// Most helpers there can be.
