@@ -21,7 +21,7 @@ use unimux_abi::counters::Counter;
 use unimux_engine::Engine;
 
 use crate::Firmware;
-use crate::object::Serving;
+use crate::object::{Function, Serving};
 
 /// Turns without work after which a function counts as idle.
 const LINGER_TURNS: u8 = 32;
@@ -82,6 +82,11 @@ impl Attention {
         let after = (self.last as u32 + 1) & 63;
         let turned = self.hot.rotate_right(after);
         Some(((turned.trailing_zeros() + after) & 63) as u16)
+    }
+
+    /// Whether this queue pair is hot, and no other.
+    pub(crate) const fn is_hot_alone(&self, qp: u16) -> bool {
+        self.hot == 1 << qp
     }
 
     /// The queue pair had work, and may have more.
@@ -209,6 +214,21 @@ impl Watch {
         } else {
             idle & !doubtful
         }
+    }
+
+    /// Looks at the ring word of one function that has no work, whichever is next, and leaves it as
+    /// it is. Whether it rang.
+    pub(crate) fn hears_another(&mut self, functions: &[Function], runnable: u64) -> bool {
+        let idle = self.idle(runnable);
+        let Some(index) = next_in_rotation(idle, self.last_idle) else {
+            return false;
+        };
+        let function = &functions[index as usize];
+        if other_than(function.ring, function.attention.ring_seen).is_some() {
+            return true;
+        }
+        self.last_idle = index;
+        false
     }
 
     /// Whether there is something to look at that only time, or rounds, can bring.

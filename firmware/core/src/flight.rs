@@ -4,6 +4,7 @@
 //! copies before a mark are reaped, whatever was true of memory at the mark is safe to change.
 
 use alloc::boxed::Box;
+use alloc::vec;
 
 use unimux_engine::Token;
 
@@ -19,38 +20,60 @@ pub(crate) struct Flight {
 /// The copies in flight, by token.
 #[derive(Debug)]
 pub(crate) struct Flights {
-    places: Box<[Option<(u64, Flight)>]>,
-    in_flight: usize,
+    /// Number and owner of the copy with each token.
+    places: Box<[(u64, Flight)]>,
+    /// Tokens of which no copy is in flight; a bit for each.
+    free: u64,
     next_sequence: u64,
 }
 
+/// Most tokens there can be: a bit for each in one word.
+const TOKENS_MAX: usize = 64;
+
 impl Flights {
     pub(crate) fn new(depth: usize) -> Self {
+        let nobody = Flight {
+            function: 0,
+            qp: 0,
+            number: 0,
+        };
+        let depth = depth.clamp(1, TOKENS_MAX);
         Self {
-            places: (0..depth).map(|_| None).collect(),
-            in_flight: 0,
+            places: vec![(0, nobody); depth].into_boxed_slice(),
+            free: all(depth),
             next_sequence: 0,
         }
     }
 
     /// A token for a copy, or `None` if as many are in flight as the engine takes.
-    pub(crate) fn start(&mut self, flight: Flight) -> Option<Token> {
-        let place = self.places.iter().position(Option::is_none)?;
-        self.places[place] = Some((self.next_sequence, flight));
-        self.next_sequence += 1;
-        self.in_flight += 1;
-        Some(Token(place as u16))
+    pub(crate) const fn token(&self) -> Option<Token> {
+        if self.free == 0 {
+            return None;
+        }
+        Some(Token(self.free.trailing_zeros() as u16))
     }
 
-    /// The copy with this token has come back, or was never taken by the engine.
+    /// The engine has taken the copy with this token.
+    pub(crate) fn start(&mut self, token: Token, flight: Flight) {
+        if let Some(place) = self.places.get_mut(usize::from(token.0)) {
+            *place = (self.next_sequence, flight);
+            self.free &= !(1 << token.0);
+            self.next_sequence += 1;
+        }
+    }
+
+    /// The copy with this token has come back.
     pub(crate) fn end(&mut self, token: Token) -> Option<Flight> {
-        let (_, flight) = self.places.get_mut(usize::from(token.0))?.take()?;
-        self.in_flight -= 1;
+        let &(_, flight) = self.places.get(usize::from(token.0))?;
+        if !self.is_in_flight(token) {
+            return None;
+        }
+        self.free |= 1 << token.0;
         Some(flight)
     }
 
     pub(crate) const fn is_empty(&self) -> bool {
-        self.in_flight == 0
+        self.free == all(self.places.len())
     }
 
     /// The mark of this moment.
@@ -60,13 +83,18 @@ impl Flights {
 
     /// Whether all copies before `mark` are back.
     pub(crate) fn has_passed(&self, mark: u64) -> bool {
-        self.is_empty()
-            || self
-                .places
-                .iter()
-                .flatten()
-                .all(|&(sequence, _)| sequence >= mark)
+        let mut tokens = (0..).map(Token).zip(&*self.places);
+        tokens.all(|(token, &(sequence, _))| sequence >= mark || !self.is_in_flight(token))
     }
+
+    const fn is_in_flight(&self, token: Token) -> bool {
+        self.free & 1 << token.0 == 0
+    }
+}
+
+/// A bit for each of `depth` tokens.
+const fn all(depth: usize) -> u64 {
+    u64::MAX >> (TOKENS_MAX - depth)
 }
 
 #[cfg(test)]
@@ -79,13 +107,19 @@ mod tests {
         number: 3,
     };
 
+    fn start(flights: &mut Flights) -> Option<Token> {
+        let token = flights.token()?;
+        flights.start(token, FLIGHT);
+        Some(token)
+    }
+
     #[test]
     fn a_mark_is_passed_when_all_before_it_are_back() {
         let mut flights = Flights::new(4);
-        let a = flights.start(FLIGHT).unwrap();
-        let b = flights.start(FLIGHT).unwrap();
+        let a = start(&mut flights).unwrap();
+        let b = start(&mut flights).unwrap();
         let mark = flights.mark();
-        let c = flights.start(FLIGHT).unwrap();
+        let c = start(&mut flights).unwrap();
         assert!(!flights.has_passed(mark));
         flights.end(b);
         assert!(!flights.has_passed(mark));
@@ -93,13 +127,18 @@ mod tests {
         assert!(flights.has_passed(mark));
         assert_eq!(flights.end(c), Some(FLIGHT));
         assert_eq!(flights.end(c), None, "a token comes back once");
+        assert!(flights.is_empty());
     }
 
     #[test]
     fn there_are_as_many_tokens_as_the_engine_is_deep() {
-        let mut flights = Flights::new(2);
-        assert!(flights.start(FLIGHT).is_some());
-        assert!(flights.start(FLIGHT).is_some());
-        assert!(flights.start(FLIGHT).is_none());
+        for (depth, tokens) in [(0, 1), (2, 2), (64, 64), (1000, 64)] {
+            let mut flights = Flights::new(depth);
+            for _ in 0..tokens {
+                assert!(start(&mut flights).is_some());
+            }
+            assert!(start(&mut flights).is_none(), "{depth}");
+            assert_eq!(flights.end(Token(tokens)), None);
+        }
     }
 }

@@ -13,8 +13,6 @@ use crate::object::Stage;
 use crate::schedule::REQUEST_COST_BYTES;
 use crate::{Firmware, Platform};
 
-/// Blocks of one request that are moved in one turn, when nobody else has work.
-const BLOCKS_ALONE: u32 = 8;
 /// The number of receiver-not-ready retries that means "for ever" (IBTA 9.7.5.2.8).
 const RETRY_FOR_EVER: u8 = 7;
 /// How long a request waits for the peer's receive before it is tried again.
@@ -29,7 +27,7 @@ const CONNECTION_WAIT_NS: u64 = 1_000_000;
 pub(crate) enum Step {
     /// A request is over; the queue pair may have more.
     Done,
-    /// A block of a request was moved, and the request is not over.
+    /// Something of a request was moved, and the request is not over.
     Moved,
     /// There is nothing to do for this queue pair now.
     Nothing,
@@ -43,21 +41,12 @@ impl<E: Engine> Firmware<E> {
         if self.functions[index].attention.begin_turn() {
             self.look_at_ring(index);
         }
-        let mut blocks = 0;
         while let Some(qp) = self.functions[index].attention.next_hot() {
             match self.step(index, qp, platform) {
-                Step::Done => {
+                Step::Done | Step::Moved => {
                     self.functions[index].attention.had_work(qp);
                     return true;
                 }
-                Step::Moved => {
-                    self.functions[index].attention.had_work(qp);
-                    blocks += 1;
-                    if blocks == BLOCKS_ALONE || !self.goes_on_alone(index, qp) {
-                        return true;
-                    }
-                }
-                Step::Nothing | Step::EngineFull if blocks > 0 => return true,
                 Step::Nothing => self.functions[index].attention.had_none(qp),
                 Step::EngineFull => return false,
             }
@@ -76,19 +65,6 @@ impl<E: Engine> Firmware<E> {
             self.schedule.sleep(index);
         }
         false
-    }
-
-    /// Whether to go on with a request in the same turn, because nobody else has work: a round for
-    /// each block would cost a tenth of the time that the block takes. Somebody who rings meanwhile
-    /// waits for one block, as ever. Each block counts as a round.
-    fn goes_on_alone(&mut self, index: usize, qp: u16) -> bool {
-        let is_limited = self.limited & 1 << index != 0;
-        if is_limited || self.functions[index].attention.next_hot() != Some(qp) {
-            return false;
-        }
-        self.watch.next_round();
-        self.look_at_an_idle_function();
-        self.schedule.is_alone(index) && !self.control.is_due()
     }
 
     /// What a queue pair needs next.

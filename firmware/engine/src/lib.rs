@@ -6,6 +6,7 @@
 //!
 //! ```text
 //!   firmware ──submit(Token, Copy)──▶ Engine ──reap()──▶ (Token, Ok | EngineError)
+//!                                        └──▶ Done, by an engine that is this core itself
 //! ```
 #![no_std]
 
@@ -21,6 +22,15 @@ pub use unimux_memory::Span;
 /// What the submitter calls a copy; the engine gives it back and makes nothing of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Token(pub u16);
+
+/// How a copy was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Submitted {
+    /// It is over, and well: there is nothing to reap.
+    Done,
+    /// It can be reaped some time.
+    InFlight,
+}
 
 /// The engine has as many copies in flight as it can: reap first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -44,11 +54,11 @@ pub enum EngineError {
 /// Moves bytes from span to span.
 ///
 /// *Ordering.* Copies in flight at the same time may be carried out in any order and may overlap
-/// in time. When a copy has been reaped, its bytes are visible to every core that afterwards
+/// in time. When a copy has been reaped, or was [`Submitted::Done`], its bytes are visible to every core that afterwards
 /// acquires what this core releases; an engine that is not a core brings its own barriers and
 /// cache maintenance.
 pub trait Engine {
-    /// How many copies can be in flight, at least one.
+    /// How many copies can be in flight, at least one; the firmware has up to 64 there.
     fn depth(&self) -> usize;
 
     /// Starts a copy.
@@ -56,7 +66,7 @@ pub trait Engine {
     /// # Errors
     ///
     /// [`Full`] if [`depth`](Engine::depth) copies are in flight.
-    fn submit(&mut self, token: Token, copy: Copy) -> Result<(), Full>;
+    fn submit(&mut self, token: Token, copy: Copy) -> Result<Submitted, Full>;
 
     /// A copy that has ended since, in no promised order.
     fn reap(&mut self) -> Option<(Token, Result<(), EngineError>)>;

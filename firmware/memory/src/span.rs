@@ -81,6 +81,20 @@ impl Span {
         })
     }
 
+    /// The span's first `len_bytes` bytes, or all of it if it is shorter, and the rest.
+    #[must_use]
+    #[inline]
+    pub fn split_at(self, len_bytes: u64) -> (Self, Self) {
+        let len_bytes = len_bytes.min(self.len_bytes);
+        let first = Self { len_bytes, ..self };
+        // At most the span's own end: no wrap.
+        let rest = Self {
+            pa: Pa::new(self.pa.get() + len_bytes),
+            len_bytes: self.len_bytes - len_bytes,
+        };
+        (first, rest)
+    }
+
     /// The 64-bit word `offset_bytes` into the span, or `None` if it is not inside the span or
     /// not naturally aligned in memory.
     #[must_use]

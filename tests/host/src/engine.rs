@@ -1,11 +1,14 @@
-//! An engine that fails when a test says so, and can hold copies back.
+//! An engine that moves now and tells later, fails when a test says so, and can hold copies back.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use unimux_engine::cpu::CpuEngine;
-use unimux_engine::{Copy, Engine, EngineError, Full, Token};
+use unimux_engine::cpu::copy_now;
+use unimux_engine::{Copy, Engine, EngineError, Full, Submitted, Token};
+
+/// Copies that it takes before they are reaped.
+const DEPTH: usize = 8;
 
 /// What the test and the engine share.
 #[derive(Debug, Default)]
@@ -15,12 +18,14 @@ struct Switches {
     held: RefCell<VecDeque<(Token, Copy)>>,
 }
 
-/// The cpu engine, with switches; clones are the same engine.
+/// Copies that can be reaped, and how they ended.
+type Ended = VecDeque<(Token, Result<(), EngineError>)>;
+
+/// This core, as an engine beside it would look like, with switches; clones are the same engine.
 #[derive(Clone, Debug, Default)]
 pub struct FailingEngine {
-    cpu: Rc<RefCell<CpuEngine>>,
     switches: Rc<Switches>,
-    failed: Rc<RefCell<VecDeque<Token>>>,
+    ended: Rc<RefCell<Ended>>,
 }
 
 impl FailingEngine {
@@ -37,7 +42,7 @@ impl FailingEngine {
     pub fn hold(&self, holding: bool) {
         self.switches.holding.set(holding);
         // So that a test which counts allocations counts none of these.
-        self.switches.held.borrow_mut().reserve(self.depth());
+        self.switches.held.borrow_mut().reserve(DEPTH);
         if !holding {
             self.release(usize::MAX);
         }
@@ -52,8 +57,7 @@ impl FailingEngine {
         let mut held = self.switches.held.borrow_mut();
         let count = copies.min(held.len());
         for (token, copy) in held.drain(..count) {
-            let mut cpu = self.cpu.borrow_mut();
-            cpu.submit(token, copy).expect("no deeper than the engine");
+            self.carry_out(token, copy);
         }
     }
 
@@ -62,31 +66,36 @@ impl FailingEngine {
     pub fn held(&self) -> usize {
         self.switches.held.borrow().len()
     }
+
+    fn carry_out(&self, token: Token, copy: Copy) {
+        copy_now(copy);
+        self.ended.borrow_mut().push_back((token, Ok(())));
+    }
 }
 
 impl Engine for FailingEngine {
     fn depth(&self) -> usize {
-        self.cpu.borrow().depth()
+        DEPTH
     }
 
-    fn submit(&mut self, token: Token, copy: Copy) -> Result<(), Full> {
+    fn submit(&mut self, token: Token, copy: Copy) -> Result<Submitted, Full> {
         let left = self.switches.fail_next.get();
+        if self.ended.borrow().len() + self.held() == DEPTH {
+            return Err(Full);
+        }
         if left > 0 {
             self.switches.fail_next.set(left - 1);
-            self.failed.borrow_mut().push_back(token);
-            return Ok(());
-        }
-        if self.switches.holding.get() {
+            let failed = (token, Err(EngineError::Write));
+            self.ended.borrow_mut().push_back(failed);
+        } else if self.switches.holding.get() {
             self.switches.held.borrow_mut().push_back((token, copy));
-            return Ok(());
+        } else {
+            self.carry_out(token, copy);
         }
-        self.cpu.borrow_mut().submit(token, copy)
+        Ok(Submitted::InFlight)
     }
 
     fn reap(&mut self) -> Option<(Token, Result<(), EngineError>)> {
-        if let Some(token) = self.failed.borrow_mut().pop_front() {
-            return Some((token, Err(EngineError::Write)));
-        }
-        self.cpu.borrow_mut().reap()
+        self.ended.borrow_mut().pop_front()
     }
 }

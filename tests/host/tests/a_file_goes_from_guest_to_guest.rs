@@ -128,7 +128,7 @@ fn read(mut it: Party, from: Option<u32>) -> Outcome {
 }
 
 fn two() -> (FirmwareThread, [Party; 2]) {
-    let mut firmware = Firmware::new(CpuEngine::new(), [3; 32]);
+    let mut firmware = Firmware::new(CpuEngine, [3; 32]);
     let guests: [Guest; 2] = std::array::from_fn(|_| {
         let (guest, config) = new_guest(8 << 20, Quota::default());
         firmware.add_function(config).expect("the firmware agrees");

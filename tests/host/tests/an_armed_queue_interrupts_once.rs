@@ -93,7 +93,7 @@ fn arming_late_tells_that_completions_are_there() {
 /// comes; never neither.
 #[test]
 fn no_wake_up_is_lost() {
-    let mut firmware = Firmware::new(CpuEngine::new(), [3; 32]);
+    let mut firmware = Firmware::new(CpuEngine, [3; 32]);
     let guests = [(); 2].map(|()| {
         let (guest, config) = new_guest(2 * RAM_BYTES, Quota::default());
         firmware.add_function(config).unwrap();

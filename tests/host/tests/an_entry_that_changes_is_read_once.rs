@@ -14,7 +14,7 @@ use unimux_host_tests::{
 };
 
 fn world<const N: usize>() -> (FirmwareThread, [Node<Threaded>; N]) {
-    let mut firmware = Firmware::new(CpuEngine::new(), [5; 32]);
+    let mut firmware = Firmware::new(CpuEngine, [5; 32]);
     let guests: [Guest; N] = std::array::from_fn(|_| {
         let (guest, config) = new_guest(RAM_BYTES, Quota::default());
         firmware.add_function(config).expect("room");

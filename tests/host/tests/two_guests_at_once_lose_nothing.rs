@@ -51,7 +51,7 @@ fn talk(mut node: Node<Threaded>, seed: u64, peer_seed: u64) {
 
 #[test]
 fn three_thousand_messages_both_ways() {
-    let mut firmware = Firmware::new(CpuEngine::new(), [8; 32]);
+    let mut firmware = Firmware::new(CpuEngine, [8; 32]);
     let guests: [Guest; 2] = std::array::from_fn(|_| {
         let (guest, config) = new_guest(RAM_BYTES, Quota::default());
         firmware.add_function(config).unwrap();

@@ -75,18 +75,15 @@ impl Pieces {
     }
 
     /// Passes `len_bytes` bytes, at most what is in one piece [`here`](Range::here).
+    #[inline]
     pub(crate) fn advance(&mut self, len_bytes: u32) {
         let Some(range) = self.next() else {
             return;
         };
-        let passed = u64::from(len_bytes);
-        let left_bytes = range.here.len_bytes().saturating_sub(passed);
-        range.here = range.here.part(passed, left_bytes).unwrap_or(Span::EMPTY);
+        range.here = range.here.split_at(u64::from(len_bytes)).1;
         range.offset += u64::from(len_bytes);
         range.len_bytes -= len_bytes;
-        if range.len_bytes == 0 {
-            self.current += 1;
-        }
+        self.current += u8::from(range.len_bytes == 0);
     }
 
     /// Has everything looked up again.

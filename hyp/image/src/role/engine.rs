@@ -189,7 +189,7 @@ fn report() -> bool {
 // Not in line: steps of the boot, all in one function, are larger than apart.
 #[inline(never)]
 pub(crate) fn make(scenario: &Scenario, guests: &[Guest], seed: [u8; 32]) -> Engine {
-    let mut firmware = Firmware::new(CpuEngine::new(), seed);
+    let mut firmware = Firmware::new(CpuEngine, seed);
     let mut functions = heapless::Vec::new();
     let mut function_bytes = 0;
     for (guest, its) in guests.iter().zip(&scenario.guests) {
