@@ -82,6 +82,8 @@ pub struct HostLayout {
 }
 
 /// Finds places for what the host is given; `None` if there is no room.
+// Not in line: steps of the boot, all in one function, are larger than apart.
+#[inline(never)]
 pub(crate) fn place(
     scenario: &Scenario,
     host: &Host,

@@ -72,6 +72,8 @@ impl Outcome {
 }
 
 /// Handles a synchronous exit of vCPU `vcpu`. Interrupts are not its business.
+// Not in line: in one function with the loop that enters the guest it is larger.
+#[inline(never)]
 pub(crate) fn handle(
     guest: &Guest,
     vcpu: usize,

@@ -38,6 +38,8 @@ const OWN_OF_CHOSEN: [&str; 4] = [
 ];
 
 /// Makes the tree.
+// Not in line: steps of the boot, all in one function, are larger than apart.
+#[inline(never)]
 pub(crate) fn make(machine: &Tree<'_>, edits: &Edits<'_>) -> Vec<u8> {
     let mut tree = FlatTree::default();
     for it in machine.memory_reservations() {

@@ -4,10 +4,9 @@ pub(crate) mod engine;
 pub(crate) mod guest;
 pub(crate) mod kvm_host;
 
-use alloc::{boxed::Box, vec};
+use alloc::vec;
 
-use spin::Once;
-use unimux_el2::time;
+use unimux_el2::{lock::Lock, time};
 use unimux_scenario::Scenario;
 
 /// A core's role.
@@ -23,7 +22,8 @@ enum Role {
     Guest { guest: usize, vcpu: usize },
 }
 
-static ROLES: Once<Box<[Role]>> = Once::new();
+/// Of each core. There are none before [`assign`].
+static ROLES: Lock<&'static [Role]> = Lock::new(&[]);
 
 /// Gives every core its role.
 pub(crate) fn assign(scenario: &Scenario, cores: usize, boot_core: usize) {
@@ -38,15 +38,11 @@ pub(crate) fn assign(scenario: &Scenario, cores: usize, boot_core: usize) {
     if let Some(first) = host.and_then(|it| it.first_core(boot_core as u32)) {
         roles[first as usize] = Role::KvmHost;
     }
-    ROLES.call_once(|| roles.into_boxed_slice());
+    *ROLES.lock() = roles.leak();
 }
 
 fn role_of(core: usize) -> Role {
-    ROLES
-        .get()
-        .and_then(|roles| roles.get(core))
-        .copied()
-        .unwrap_or(Role::None)
+    ROLES.lock().get(core).copied().unwrap_or(Role::None)
 }
 
 /// Whether a core has anything to do.
