@@ -20,11 +20,13 @@ quietly() {
     return $code
 }
 
-# count_exits: small operations in a window that the host watches.
+# count_exits: small operations in a window that the host watches. Some before it: what programs take when
+# they start is touched then, and is what is free first when they start again.
 count_exits() {
     touch_memory
     case $(argument name) in
         alice)
+            unimux hammer bob --operations 1000 > /tmp/hammer 2>&1 || { cat /tmp/hammer; return 1; }
             echo "window opens"
             stay_busy 3
             unimux hammer bob --operations "$operations" > /tmp/hammer 2>&1
@@ -35,6 +37,7 @@ count_exits() {
             return $code
             ;;
         *)
+            unimux serve --once --poll > /tmp/served 2>&1 || return
             # Silent until the window is closed: each letter of the console is an exit.
             unimux serve --once --poll > /tmp/served 2>&1
             code=$?
