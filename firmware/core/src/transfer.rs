@@ -82,7 +82,10 @@ impl<E: Engine> Firmware<E> {
             && functions[index].attention.is_hot_alone(qp);
         for _ in 0..BLOCKS_ALONE {
             let has_room = move_block(&mut self.engine, &mut self.flights, functions, request)?;
-            if !is_alone || !has_room || request.is_all_submitted() || self.control.is_due() {
+            // All are known: one branch is less than four.
+            let goes_on =
+                is_alone & has_room & !request.is_all_submitted() & !self.control.is_due();
+            if !goes_on {
                 break;
             }
             self.watch.next_round();
@@ -105,10 +108,13 @@ fn move_block<E: Engine>(
     let mut left = BLOCK_BYTES.min(u64::from(request.total_bytes - request.submitted_bytes));
     while left > 0 {
         let gone = |gone| failure(request.opcode, gone);
-        let from = next_span(functions, &mut request.from).ok_or(gone(Gone::Source))?;
-        let to = next_span(functions, &mut request.destination).ok_or(gone(Gone::Destination))?;
-        let len_bytes = from.len_bytes().min(to.len_bytes()).min(left);
-        let copy = Copy::new(from.split_at(len_bytes).0, to.split_at(len_bytes).0);
+        let from = next_range(functions, &mut request.from).ok_or(gone(Gone::Source))?;
+        let to = next_range(functions, &mut request.destination).ok_or(gone(Gone::Destination))?;
+        let len_bytes = from.here.len_bytes().min(to.here.len_bytes()).min(left);
+        let copy = Copy::new(
+            from.here.split_at(len_bytes).0,
+            to.here.split_at(len_bytes).0,
+        );
         let copy = copy.expect("both spans are at least this long");
         let Some(token) = flights.token() else {
             return Ok(false);
@@ -121,8 +127,9 @@ fn move_block<E: Engine>(
             }
             Err(Full) => return Ok(false),
         }
-        request.from.advance(len_bytes as u32);
-        request.destination.advance(len_bytes as u32);
+        let over = [from, to].map(|range| range.advance(len_bytes as u32));
+        request.from.pass(over[0]);
+        request.destination.pass(over[1]);
         request.submitted_bytes += len_bytes as u32;
         left -= len_bytes;
     }
@@ -178,6 +185,14 @@ fn look_up(functions: &[Function], range: &Range) -> Option<Span> {
     let region = function.regions.by_serial(range.key, range.serial)?;
     let len_bytes = u64::from(range.len_bytes);
     region.piece(range.offset, len_bytes, &function.pages, &function.windows)
+}
+
+/// The next range of `pieces`, with the memory behind its beginning looked up.
+#[inline]
+fn next_range<'p>(functions: &[Function], pieces: &'p mut Pieces) -> Option<&'p mut Range> {
+    let range = pieces.next()?;
+    place(functions, range)?;
+    Some(range)
 }
 
 /// Where the next bytes of `pieces` are, as many as are in one piece.

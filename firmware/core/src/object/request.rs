@@ -33,6 +33,15 @@ impl Range {
         len_bytes: 0,
         here: Span::EMPTY,
     };
+
+    /// Passes `len_bytes` bytes, at most what is [`here`](Self::here). Whether that was all.
+    #[inline]
+    pub(crate) fn advance(&mut self, len_bytes: u32) -> bool {
+        self.here = self.here.split_at(u64::from(len_bytes)).1;
+        self.offset += u64::from(len_bytes);
+        self.len_bytes -= len_bytes;
+        self.len_bytes == 0
+    }
 }
 
 /// A list of ranges with a position in it.
@@ -67,23 +76,25 @@ impl Pieces {
     }
 
     /// The range that is next, without what was passed.
+    #[inline]
     pub(crate) fn next(&mut self) -> Option<&mut Range> {
-        if self.current >= self.count {
-            return None;
-        }
-        self.ranges.get_mut(usize::from(self.current))
+        // No more than there are anyway, said so that one comparison is enough.
+        let count = usize::from(self.count).min(MAX_SEGMENTS);
+        self.ranges[..count].get_mut(usize::from(self.current))
     }
 
     /// Passes `len_bytes` bytes, at most what is in one piece [`here`](Range::here).
     #[inline]
     pub(crate) fn advance(&mut self, len_bytes: u32) {
-        let Some(range) = self.next() else {
-            return;
-        };
-        range.here = range.here.split_at(u64::from(len_bytes)).1;
-        range.offset += u64::from(len_bytes);
-        range.len_bytes -= len_bytes;
-        self.current += u8::from(range.len_bytes == 0);
+        if let Some(range) = self.next() {
+            let is_over = range.advance(len_bytes);
+            self.pass(is_over);
+        }
+    }
+
+    /// Goes on to the next range, if this one is over.
+    pub(crate) const fn pass(&mut self, is_over: bool) {
+        self.current += is_over as u8;
     }
 
     /// Has everything looked up again.

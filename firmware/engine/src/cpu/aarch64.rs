@@ -52,7 +52,8 @@ unimux_copy_bytes:
     add     x0, x0, #128
     subs    x2, x2, #128
     b.hs    3b
-4:  add     x2, x2, #128
+4:  adds    x2, x2, #128
+    b.eq    12f
 5:  tbz     x2, #6, 6f
     ldp     q0, q1, [x1]
     ldp     q2, q3, [x1, #32]
