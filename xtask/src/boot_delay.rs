@@ -1,7 +1,7 @@
 //! By how much Unimux delays the boot of a host: boots with it and without, by turns.
 //!
-//! Without it the same kernel boots with the same command line in the same machine of QEMU, with as
-//! many cores as the host has beside the engine's. Time begins when QEMU does, so that what QEMU
+//! Without it the same kernel boots in the same machine of QEMU with the same command line, which also
+//! tells it to use as many cores as the host has beside the engine's. Time begins when QEMU does, so that what QEMU
 //! takes to load the files is in both.
 
 use std::ops::ControlFlow;
@@ -109,7 +109,8 @@ fn without(kit: &Kit, scenario: &ScenarioFile) -> Result<Boot> {
     let files = kit.host.as_ref().context("there are a host's files")?;
     let memory = scenario.machine_memory.map(|bytes| bytes >> 20);
     let memory = format!("{}M", memory.unwrap_or(machine.memory_mib));
-    let cores = host.core_count().to_string();
+    let cores = scenario.machine_cores.unwrap_or(machine.cores).to_string();
+    let told = format!("{} maxcpus={}", host.arguments(), host.core_count());
     let (kernel, initrd) = (files.kernel.display().to_string(), files.initrd.display());
     let initrd = initrd.to_string();
     let mut arguments: Vec<String> = ["-M", &machine.machine, "-cpu", &machine.cpu]
@@ -120,7 +121,7 @@ fn without(kit: &Kit, scenario: &ScenarioFile) -> Result<Boot> {
     arguments.extend(["-display", "none", "-monitor", "none", "-no-reboot"].map(str::to_owned));
     arguments.extend(kvm_host::console_arguments(false, kvm_host::STDIO));
     arguments.extend(["-kernel", &kernel, "-initrd", &initrd].map(str::to_owned));
-    arguments.extend(["-append", host.arguments()].map(str::to_owned));
+    arguments.extend(["-append", &told].map(str::to_owned));
     let command = qemu::command(&machine.binary, &arguments);
     let (mut boot, mut console) = (Boot::default(), Console::new(None, 0));
     let began = Instant::now();
