@@ -30,7 +30,7 @@
 //! # Time
 //!
 //! All memory is taken when functions are made; nothing allocates afterwards. A round does one
-//! bounded piece of work: one entry, one block (or eight, for a function that is alone), and at most one
+//! bounded piece of work: one entry, one block (or some, for a function that is alone), and at most one
 //! slice of one command.
 #![no_std]
 #![forbid(unsafe_code)]

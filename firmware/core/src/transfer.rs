@@ -1,9 +1,9 @@
 //! Step 6: ranges become spans, and blocks go to the engine.
 //!
-//! A turn hands over at most one block. Where a range's bytes are was found when it was admitted;
-//! it is looked up anew when a piece of memory ends, and whenever anything at all was revoked since:
-//! a region, or a function. Three kinds of data never reach an engine: what stands in the entry
-//! itself, the word of an atomic, and nothing.
+//! A turn hands over one block, or some if nobody else has work. Where a range's bytes are was found
+//! when it was admitted; it is looked up anew when a piece of memory ends, and whenever anything at
+//! all was revoked since: a region, or a function. Three kinds of data never reach an engine: what
+//! stands in the entry itself, the word of an atomic, and nothing.
 
 use core::sync::atomic::Ordering;
 
