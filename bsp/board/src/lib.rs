@@ -86,24 +86,31 @@ pub trait Board {
     fn end_run(code: u8) -> !;
 }
 
-/// Builders of entry-table blocks (Arm ARM DDI 0487, D8.3.1, stage 1 block descriptors). The
-/// attribute indices are those of the entry code: 0 is Device-nGnRE, 1 is Normal write-back.
+/// Builders of entry-table blocks, and the bits that they share with all of EL2's descriptors (Arm ARM
+/// DDI 0487, D8.3.1, stage 1 block descriptors). The attribute indices are those of the entry code:
+/// 0 is Device-nGnRE, 1 is Normal write-back.
 pub mod entry_table {
-    const BLOCK: u64 = 0b01;
-    const ATTRIBUTE_NORMAL: u64 = 1 << 2;
-    const AP_RES1: u64 = 1 << 6;
-    const INNER_SHAREABLE: u64 = 3 << 8;
-    const ACCESSED: u64 = 1 << 10;
-    const XN: u64 = 1 << 54;
+    /// Maps something; at the upper levels a block.
+    pub const VALID: u64 = 1;
+    /// Index 1 of MAIR_EL2.
+    pub const WRITE_BACK: u64 = 1 << 2;
+    /// AP\[1\], which is one at EL2.
+    pub const AP_RES1: u64 = 1 << 6;
+    /// Coherent with the other cores.
+    pub const INNER_SHAREABLE: u64 = 3 << 8;
+    /// The access flag, which nobody sets later.
+    pub const ACCESSED: u64 = 1 << 10;
+    /// No instruction is fetched from there.
+    pub const EXECUTE_NEVER: u64 = 1 << 54;
     const GIB: u64 = 1 << 30;
 
     /// Block `gib` as device memory, not executable.
     pub const fn device(gib: u64) -> u64 {
-        (gib * GIB) | BLOCK | AP_RES1 | ACCESSED | XN
+        (gib * GIB) | VALID | AP_RES1 | ACCESSED | EXECUTE_NEVER
     }
 
     /// Block `gib` as normal memory.
     pub const fn normal(gib: u64) -> u64 {
-        (gib * GIB) | BLOCK | AP_RES1 | ATTRIBUTE_NORMAL | INNER_SHAREABLE | ACCESSED
+        (gib * GIB) | VALID | AP_RES1 | WRITE_BACK | INNER_SHAREABLE | ACCESSED
     }
 }

@@ -10,6 +10,9 @@ use alloc::boxed::Box;
 use core::{arch::naked_asm, ops::Range};
 
 use aarch64_cpu::registers::{Readable, SCTLR_EL2, TTBR0_EL2, Writeable};
+use unimux_board::entry_table::{
+    ACCESSED, AP_RES1, EXECUTE_NEVER, INNER_SHAREABLE, VALID, WRITE_BACK,
+};
 
 use crate::{
     layout,
@@ -18,19 +21,12 @@ use crate::{
 
 // Descriptors of a translation regime with one exception level, 4 KiB granule (Arm ARM DDI 0487,
 // D8.3.1 and D8.3.2).
-const VALID: u64 = 1;
+// Those that the entry table has as well are the board's.
 /// Not a block: a table, or at the last level a page.
 const TABLE_OR_PAGE: u64 = 1 << 1;
-/// Index 1 of MAIR_EL2, write-back; index 0 is Device-nGnRE.
-const WRITE_BACK: u64 = 1 << 2;
-/// Index 2, not cacheable.
+/// Index 2 of MAIR_EL2, not cacheable; index 0 is Device-nGnRE.
 const NON_CACHEABLE: u64 = 2 << 2;
-/// AP[1], which is one at EL2.
-const AP_RES1: u64 = 1 << 6;
 const READ_ONLY: u64 = 1 << 7;
-const INNER_SHAREABLE: u64 = 3 << 8;
-const ACCESSED: u64 = 1 << 10;
-const EXECUTE_NEVER: u64 = 1 << 54;
 /// Address of the next table, or of the memory.
 const ADDRESS: u64 = 0xffff_ffff_f000;
 
