@@ -170,16 +170,7 @@ impl<P: Platform> Session<P> {
     /// # Errors
     /// As [`wait`](Self::wait).
     pub fn wait_for(&mut self, from: u32, subject: Subject, ns: u64) -> Result<Letter, Error> {
-        let began = self.device.platform().now_ns();
-        loop {
-            if let Some(letter) = self.poll(from, subject)? {
-                return Ok(letter);
-            }
-            if self.device.platform().now_ns() - began > ns {
-                return Err(Error::Timeout);
-            }
-            self.device.platform().relax();
-        }
+        self.look_for(ns, |it| it.poll(from, subject))
     }
 
     /// Waits for the next letter about `subject` from anybody.
@@ -187,13 +178,22 @@ impl<P: Platform> Session<P> {
     /// # Errors
     /// As [`wait`](Self::wait).
     pub fn wait_any(&mut self, subject: Subject) -> Result<(u32, Letter), Error> {
+        self.look_for(self.patience_ns, |it| it.poll_any(subject))
+    }
+
+    /// Polls until `look` finds something, for `ns` nanoseconds at most.
+    pub(crate) fn look_for<T, E: From<Error>>(
+        &mut self,
+        ns: u64,
+        mut look: impl FnMut(&mut Self) -> Result<Option<T>, E>,
+    ) -> Result<T, E> {
         let began = self.device.platform().now_ns();
         loop {
-            if let Some(found) = self.poll_any(subject)? {
+            if let Some(found) = look(self)? {
                 return Ok(found);
             }
-            if self.device.platform().now_ns() - began > self.patience_ns {
-                return Err(Error::Timeout);
+            if self.device.platform().now_ns() - began > ns {
+                return Err(Error::Timeout.into());
             }
             self.device.platform().relax();
         }

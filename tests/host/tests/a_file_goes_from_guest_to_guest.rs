@@ -92,15 +92,8 @@ fn read(mut it: Party, from: Option<u32>) -> Outcome {
             Connection::open(session, ram, peer, &it.arena_region).expect("the firmware agrees")
         }
         None => {
-            let (peer, hello) = loop {
-                match session
-                    .poll_any(Subject::Hello)
-                    .expect("the firmware agrees")
-                {
-                    Some(it) => break it,
-                    None => std::thread::yield_now(),
-                }
-            };
+            let hello = session.wait_any(Subject::Hello);
+            let (peer, hello) = hello.expect("the firmware agrees");
             Connection::answer(
                 session,
                 ram,

@@ -129,10 +129,9 @@ pub fn send<P: Platform, S: Source>(
 
 /// Waits for the memory that the peer brings for the file.
 fn landing<P: Platform>(session: &mut Session<P>, peer: u32) -> Result<Remote, Failure> {
-    let began = session.device.platform().now_ns();
-    loop {
+    session.look_for(session.patience_ns, |session| {
         if let Some(letter) = session.poll(peer, Subject::Landing)? {
-            return Ok(letter.remote());
+            return Ok(Some(letter.remote()));
         }
         // Who serves all kinds of tasks takes a file's announcement for one.
         let is_done = session.poll(peer, Subject::Done)?.is_some();
@@ -140,11 +139,8 @@ fn landing<P: Platform>(session: &mut Session<P>, peer: u32) -> Result<Remote, F
             !is_done,
             "the peer takes no file now: it serves, where it should receive (`unimux recv`)",
         )?;
-        if session.device.platform().now_ns() - began > session.patience_ns {
-            return Err(Error::Timeout.into());
-        }
-        session.device.platform().relax();
-    }
+        Ok(None)
+    })
 }
 
 /// Tells the reader that the results are shown, so that two tables do not mix.
