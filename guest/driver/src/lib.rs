@@ -53,7 +53,7 @@ pub use unimux_abi::physical::{
     Limits as RateLimits, Objects, Record as FunctionRecord, State as FunctionState, StopReason,
 };
 pub use unimux_abi::response::Status as CommandStatus;
-pub use unimux_abi::work::{Flags, Opcode, Segment};
+pub use unimux_abi::work::{Flags, MAX_INLINE_BYTES, Opcode, Segment};
 
 #[cfg(test)]
 mod tests;

@@ -1,12 +1,10 @@
 //! How long requests take, and how many go through: the same loops for every kind of guest.
 
-use unimux_driver::{Error, MemoryRegion, Platform, SendWr};
+use unimux_driver::{Error, MAX_INLINE_BYTES, MemoryRegion, Platform, SendWr};
 
 use crate::Connection;
 use crate::failure::{Failure, succeeded};
 
-/// What fits into an entry (unimux-abi, work).
-const INLINE_MAX: usize = 32;
 /// Of how many requests one is signaled, at most.
 const SIGNAL_EVERY: u64 = 16;
 /// Requests before the first one that is timed, at most.
@@ -36,7 +34,7 @@ pub fn request<P: Platform>(
     inline: bool,
 ) -> Result<SendWr, Error> {
     let (local, remote) = (region.segment(0, len_bytes), connection.remote);
-    let data = [0x5a; INLINE_MAX];
+    let data = [0x5a; MAX_INLINE_BYTES as usize];
     let data = data.get(..len_bytes as usize).filter(|_| inline);
     match (operation, data) {
         (Operation::Read, _) => Ok(SendWr::read(local, remote)),
