@@ -1,8 +1,8 @@
 //! By how much Unimux delays the boot of a host: boots with it and without, by turns.
 //!
 //! Without it the same kernel boots in the same machine of QEMU with the same command line, which also
-//! tells it to use as many cores as the host has beside the engine's. Time begins when QEMU does, so that what QEMU
-//! takes to load the files is in both.
+//! tells it to use as many cores as the host has beside the engine's. Time begins when QEMU does, so
+//! that what QEMU takes to load the files is in both.
 
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -60,14 +60,23 @@ impl Boot {
 /// The quickest boot with Unimux, and the quickest without.
 pub(crate) fn measure(kit: &Kit, scenario: &ScenarioFile) -> Result<[Boot; 2]> {
     let step = Step::begin(format!("Measuring: {}", scenario.description));
+    let order = Order {
+        kit,
+        scenario,
+        clock: Clock::Host,
+        seed: None,
+        cores: None,
+        memory_mib: None,
+        arguments: vec![],
+    };
     let mut boots = [Boot::default(); 2];
     for round in 1..=ROUNDS {
         // Who boots first has the colder machine: each does in every second round.
         let now = if round % 2 == 0 {
-            [with(kit, scenario)?, without(kit, scenario)?]
+            [with(&order)?, without(&order)?]
         } else {
-            let without = without(kit, scenario)?;
-            [with(kit, scenario)?, without]
+            let without = without(&order)?;
+            [with(&order)?, without]
         };
         if let [Some(with), Some(without)] = now.map(|it| it.init) {
             note(format!(
@@ -82,16 +91,7 @@ pub(crate) fn measure(kit: &Kit, scenario: &ScenarioFile) -> Result<[Boot; 2]> {
     Ok(boots)
 }
 
-fn with(kit: &Kit, scenario: &ScenarioFile) -> Result<Boot> {
-    let order = Order {
-        kit,
-        scenario,
-        clock: Clock::Host,
-        seed: None,
-        cores: None,
-        memory_mib: None,
-        arguments: vec![],
-    };
+fn with(order: &Order<'_>) -> Result<Boot> {
     let mut boot = Boot::default();
     let outcome = order.run_until(Some(LIMIT), |at, line| {
         boot.hear(at, &line);
@@ -103,22 +103,17 @@ fn with(kit: &Kit, scenario: &ScenarioFile) -> Result<Boot> {
     }
 }
 
-fn without(kit: &Kit, scenario: &ScenarioFile) -> Result<Boot> {
-    let (machine, host) = (kit.board.machine()?, scenario.kvm_host.as_ref());
+fn without(order: &Order<'_>) -> Result<Boot> {
+    let machine = order.kit.board.machine()?;
+    let host = order.scenario.kvm_host.as_ref();
     let host = host.context("there is a host")?;
-    let files = kit.host.as_ref().context("there are a host's files")?;
-    let memory = scenario.machine_memory.map(|bytes| bytes >> 20);
-    let memory = format!("{}M", memory.unwrap_or(machine.memory_mib));
-    let cores = scenario.machine_cores.unwrap_or(machine.cores).to_string();
+    let files = order.kit.host.as_ref();
+    let files = files.context("there are a host's files")?;
     let told = format!("{} maxcpus={}", host.arguments(), host.core_count());
     let (kernel, initrd) = (files.kernel.display().to_string(), files.initrd.display());
     let initrd = initrd.to_string();
-    let mut arguments: Vec<String> = ["-M", &machine.machine, "-cpu", &machine.cpu]
-        .map(str::to_owned)
-        .into();
-    arguments.extend(["-smp", &cores, "-m", &memory].map(str::to_owned));
-    arguments.extend(machine.args.iter().cloned());
-    arguments.extend(["-display", "none", "-monitor", "none", "-no-reboot"].map(str::to_owned));
+    let mut arguments = vec!["-M".to_owned(), machine.machine.clone()];
+    arguments.extend(order.model()?);
     arguments.extend(kvm_host::console_arguments(false, kvm_host::STDIO));
     arguments.extend(["-kernel", &kernel, "-initrd", &initrd].map(str::to_owned));
     arguments.extend(["-append", &told].map(str::to_owned));

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use defmt_decoder::Table;
 
 use crate::artifacts::{self, Profile, Program};
-use crate::board::Board;
+use crate::board::{Board, Machine};
 use crate::console::{Console, Line};
 use crate::kvm_host::{self, HostFiles, Watch};
 use crate::machine_tree::{self, Modules};
@@ -151,20 +151,21 @@ pub(crate) struct Order<'a> {
 }
 
 impl Order<'_> {
-    /// QEMU's arguments. Writes the device tree that they name.
-    pub(crate) fn arguments(&self) -> Result<Vec<String>> {
+    /// The machine's memory in MiB.
+    fn memory_mib(&self, machine: &Machine) -> u64 {
+        self.memory_mib
+            .or(self.scenario.machine_memory.map(|bytes| bytes >> 20))
+            .unwrap_or(machine.memory_mib)
+    }
+
+    /// QEMU's arguments that say what the machine has, whatever starts in it: all but `-M`.
+    pub(crate) fn model(&self) -> Result<Vec<String>> {
         let machine = self.kit.board.machine()?;
         let cores = self
             .cores
             .or(self.scenario.machine_cores)
             .unwrap_or(machine.cores);
-        let memory_mib = self
-            .memory_mib
-            .or(self.scenario.machine_memory.map(|bytes| bytes >> 20))
-            .unwrap_or(machine.memory_mib);
-        let folder = workspace::output().join(&self.kit.board.name);
-        fs::create_dir_all(&folder)?;
-        let dumped = folder.join("machine.dtb");
+        let memory_mib = self.memory_mib(machine);
         let mut model: Vec<String> = ["-cpu", &machine.cpu, "-smp", &cores.to_string()]
             .map(str::to_owned)
             .into();
@@ -174,7 +175,16 @@ impl Order<'_> {
         if let Some(seed) = self.seed {
             model.extend(["-seed".to_owned(), seed.to_string()]);
         }
+        Ok(model)
+    }
 
+    /// QEMU's arguments. Writes the device tree that they name.
+    pub(crate) fn arguments(&self) -> Result<Vec<String>> {
+        let machine = self.kit.board.machine()?;
+        let folder = workspace::output().join(&self.kit.board.name);
+        fs::create_dir_all(&folder)?;
+        let dumped = folder.join("machine.dtb");
+        let model = self.model()?;
         let mut dump = model.clone();
         let dumpdtb = format!("{},dumpdtb={}", machine.machine, dumped.display());
         dump.extend(["-M".to_owned(), dumpdtb]);
@@ -189,7 +199,7 @@ impl Order<'_> {
             );
         }
 
-        let ram_end = self.kit.board.ram_base + (memory_mib << 20);
+        let ram_end = self.kit.board.ram_base + (self.memory_mib(machine) << 20);
         let taken = self.kit.u_boot.as_ref().map_or(0, |_| U_BOOT_BYTES);
         let mut modules = Modules::below(ram_end - taken);
         let scenario = self
