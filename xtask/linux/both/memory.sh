@@ -25,3 +25,8 @@ nobody_writes_free_memory() {
     say "$written bytes of $mib MiB were written by somebody"
     [ "$written" -eq 0 ]
 }
+
+# free_pages: prints how many huge pages nobody has.
+free_pages() {
+    sed -n 's/^HugePages_Free: *//p' /proc/meminfo
+}

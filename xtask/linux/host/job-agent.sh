@@ -1,6 +1,7 @@
 # The agent dies after every step of making and ending a virtual machine; the next one leaves neither
 # a function nor a page behind.
 . /lib/unimux/base.sh
+. /lib/unimux/memory.sh
 
 # agent_up [STEP]: starts an agent, which dies after STEP if there is one.
 agent_up() {
@@ -11,11 +12,6 @@ agent_up() {
 agent_down() {
     killall -9 unimux 2> /dev/null
     wait
-}
-
-# free_pages: prints how many huge pages nobody has.
-free_pages() {
-    sed -n 's/^HugePages_Free: *//p' /proc/meminfo
 }
 
 # nothing_left STEP: whether the next agent finds nothing, or one machine that it can destroy.

@@ -1,6 +1,7 @@
 # What goes wrong on a host, with four tenants: alice hammers bob throughout and checks each operation, while
 # carol and dave, their programs and machines, the agent and the physical function suffer.
 tenant_memory=256
+. /lib/unimux/memory.sh
 . /lib/unimux/pair.sh
 
 # holds CLAIM COMMAND…: says whether it holds; the job ends if it does not.
@@ -121,7 +122,7 @@ memory_of_the_dead() {
 
 # has_pages COUNT: whether so many huge pages are free.
 has_pages() {
-    [ "$(sed -n 's/^HugePages_Free: *//p' /proc/meminfo)" -ge "$1" ]
+    [ "$(free_pages)" -ge "$1" ]
 }
 
 # As many as four machines and their doorbells need.
