@@ -30,8 +30,8 @@
 //! # Time
 //!
 //! All memory is taken when functions are made; nothing allocates afterwards. A round does one
-//! bounded piece of work: one entry, one block (or some, for a function that is alone), and at most one
-//! slice of one command.
+//! bounded piece of work: one entry, one block (or some, for a function that is alone), and at most
+//! one slice of one command.
 #![no_std]
 #![forbid(unsafe_code)]
 
