@@ -82,8 +82,9 @@ pub trait Board {
     /// whatever other cores write.
     fn last_words() -> Self::Console;
 
-    /// Ends the run with an exit code: tells the simulator, or powers the machine off.
-    fn end_run(code: u8) -> !;
+    /// Ends the run with an exit code: tells the simulator, if the machine is one, or powers the
+    /// machine off.
+    fn end_run(code: u8, simulator: bool) -> !;
 }
 
 /// Builders of entry-table blocks, and the bits that they share with all of EL2's descriptors (Arm ARM

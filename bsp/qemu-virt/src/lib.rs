@@ -64,12 +64,12 @@ impl Board for QemuVirt {
     }
 
     #[cfg(target_os = "none")]
-    fn end_run(code: u8) -> ! {
+    fn end_run(code: u8, _simulator: bool) -> ! {
         semihosting::process::exit(i32::from(code))
     }
 
     #[cfg(not(target_os = "none"))]
-    fn end_run(_code: u8) -> ! {
+    fn end_run(_code: u8, _simulator: bool) -> ! {
         unreachable!("the board exists only on its target")
     }
 }

@@ -22,7 +22,7 @@ use unimux_tree::Tree;
 
 use crate::{
     board::ThisBoard,
-    console, entropy, guest, heap, host, last_words, machine, memory,
+    console, end, entropy, guest, heap, host, last_words, machine, memory,
     role::{self, engine},
     virtio,
 };
@@ -51,6 +51,7 @@ extern "C" fn image_main(tree: u64) -> ! {
     );
 
     let tree = device_tree(tree).unwrap_or_else(|| refuse("no device tree"));
+    end::learn(&tree);
     let affinities = machine::affinities(&tree);
     let own = affinities
         .iter()
@@ -144,7 +145,7 @@ fn with_what_is_taken(tree: &Tree<'_>) -> Result<Machine, MachineError> {
 /// Ends a run that cannot begin.
 fn refuse(reason: impl defmt::Format) -> ! {
     defmt::error!("refused: {}", reason);
-    ThisBoard::end_run(REFUSED)
+    end::run(REFUSED)
 }
 
 /// Starts every other core that has a role.

@@ -54,7 +54,7 @@ fn end(mut text: Text<<ThisBoard as Board>::Console>, frame_pointer: u64) -> ! {
     backtrace::walk(frame_pointer, |address| {
         let _ = writeln!(text, "  {address:#x}");
     });
-    ThisBoard::end_run(EXIT_CODE)
+    crate::end::run(EXIT_CODE)
 }
 
 #[panic_handler]

@@ -13,6 +13,8 @@ mod boot;
 #[cfg(target_os = "none")]
 mod console;
 #[cfg(target_os = "none")]
+mod end;
+#[cfg(target_os = "none")]
 mod entropy;
 #[cfg(target_os = "none")]
 mod exit;

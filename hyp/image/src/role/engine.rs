@@ -7,7 +7,6 @@
 use alloc::boxed::Box;
 use core::sync::atomic::Ordering;
 
-use unimux_board::Board;
 use unimux_el2::{lock::Lock, slots::Slots, time};
 use unimux_engine::cpu::CpuEngine;
 use unimux_engine_core::{CoreFirmware, Machine, round};
@@ -17,8 +16,7 @@ use unimux_paravirt::{ExitReason, map};
 use unimux_scenario::{Host, HostLayout, Scenario};
 
 use crate::{
-    baseline,
-    board::ThisBoard,
+    baseline, end,
     guest::{
         self, Guest,
         lifecycle::{ENGINE_WANTED, FunctionState},
@@ -121,7 +119,7 @@ fn look_at_guests(engine: &mut Engine) {
         let failed = report();
         // A host ends the run itself, by powering the machine off.
         if !engine.has_host {
-            ThisBoard::end_run(u8::from(failed));
+            end::run(u8::from(failed));
         }
     }
 }
