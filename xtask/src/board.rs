@@ -1,10 +1,12 @@
 //! What tools must know of a board: its `bsp/<board>/board.toml`.
 
 use std::fs;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
+use crate::tools::{DTC, QEMU, SETPRIV, Tool};
 use crate::workspace;
 
 /// A board. Fields that only the image needs are in the board's crate.
@@ -20,6 +22,8 @@ pub(crate) struct Board {
     pub(crate) feature: String,
     /// First byte of the RAM.
     pub(crate) ram_base: u64,
+    /// Source of its device tree in its folder, if nobody else describes the machine.
+    pub(crate) device_tree: Option<String>,
     /// How QEMU models it, if it does.
     pub(crate) qemu: Option<Machine>,
 }
@@ -56,6 +60,24 @@ impl Board {
             );
         };
         toml::from_str(&text).with_context(|| format!("in {}", workspace::short(&path)))
+    }
+
+    /// Where the source of its device tree is.
+    pub(crate) fn device_tree(&self) -> Option<PathBuf> {
+        let folder = workspace::root().join("bsp").join(&self.name);
+        self.device_tree.as_ref().map(|it| folder.join(it))
+    }
+
+    /// What is needed to run it.
+    pub(crate) fn tools(&self) -> Vec<Tool> {
+        let mut tools = vec![];
+        if self.qemu.is_some() {
+            tools.extend([QEMU, SETPRIV]);
+        }
+        if self.device_tree.is_some() {
+            tools.push(DTC);
+        }
+        tools
     }
 
     /// The machine of QEMU, or what to do without.

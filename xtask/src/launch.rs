@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use crate::artifacts::{self, Profile, Program};
 use crate::board::{Board, Machine};
 use crate::console::{Console, Line};
 use crate::kvm_host::{self, HostFiles, Watch};
-use crate::machine_tree::{self, Modules};
+use crate::machine_tree::{self, Modules, Simulator};
 use crate::qemu::{self, End};
 use crate::scenario_file::{ScenarioFile, Source};
 use crate::terminal::Step;
@@ -183,30 +183,26 @@ impl Order<'_> {
         let machine = self.kit.board.machine()?;
         let folder = workspace::output().join(&self.kit.board.name);
         fs::create_dir_all(&folder)?;
-        let dumped = folder.join("machine.dtb");
         let model = self.model()?;
-        let mut dump = model.clone();
-        let dumpdtb = format!("{},dumpdtb={}", machine.machine, dumped.display());
-        dump.extend(["-M".to_owned(), dumpdtb]);
-        let limit = Some(Duration::from_secs(30));
-        let (end, said) = qemu::run(qemu::command(&machine.binary, &dump), limit, |_| {
-            ControlFlow::Continue(())
-        })?;
-        if end != End::Exit(0) {
-            bail!(
-                "QEMU did not give its device tree ({end:?}): {}",
-                said.trim()
-            );
+        let memory_bytes = self.memory_mib(machine) << 20;
+        let its_tree = folder.join("machine.dtb");
+        match self.kit.board.device_tree() {
+            Some(source) => machine_tree::compile(&source, &its_tree)?,
+            None => dump_tree(machine, &model, &its_tree)?,
         }
+        let simulator = Simulator {
+            memory: (self.kit.board.ram_base, memory_bytes),
+            seed: self.seed,
+        };
+        let its_tree = machine_tree::in_simulator(&fs::read(&its_tree)?, &simulator)?;
 
-        let ram_end = self.kit.board.ram_base + (self.memory_mib(machine) << 20);
+        let ram_end = self.kit.board.ram_base + memory_bytes;
         let taken = self.kit.u_boot.as_ref().map_or(0, |_| U_BOOT_BYTES);
         let mut modules = Modules::below(ram_end - taken);
         let scenario = self
             .scenario
             .resolve(|source, loaded| modules.place(&self.kit.file(source)?, loaded))?;
-        let dtb =
-            machine_tree::with_scenario(&fs::read(&dumped)?, &scenario, !self.scenario.unchecked)?;
+        let dtb = machine_tree::with_scenario(&its_tree, &scenario, !self.scenario.unchecked)?;
         let tree = folder.join("scenario.dtb");
         fs::write(&tree, dtb)?;
 
@@ -286,6 +282,24 @@ impl Order<'_> {
         let host = watch.failure();
         Ok(Outcome { end, said, host })
     }
+}
+
+/// Has QEMU write the device tree of a machine that it makes one for.
+fn dump_tree(machine: &Machine, model: &[String], to: &Path) -> Result<()> {
+    let mut dump = model.to_vec();
+    let dumpdtb = format!("{},dumpdtb={}", machine.machine, to.display());
+    dump.extend(["-M".to_owned(), dumpdtb]);
+    let limit = Some(Duration::from_secs(30));
+    let (end, said) = qemu::run(qemu::command(&machine.binary, &dump), limit, |_| {
+        ControlFlow::Continue(())
+    })?;
+    if end != End::Exit(0) {
+        bail!(
+            "QEMU did not give its device tree ({end:?}): {}",
+            said.trim()
+        );
+    }
+    Ok(())
 }
 
 /// The strings of EL2's log.

@@ -6,10 +6,12 @@
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use dtoolkit::fdt::Fdt;
-use dtoolkit::model::DeviceTree;
+use dtoolkit::model::{DeviceTree, DeviceTreeNode, DeviceTreeProperty};
+use dtoolkit::{Node, Property};
 use unimux_scenario::{
     Machine, Module, Scenario,
     arm64_image::{HEADER_LEN, ImageHeader},
@@ -18,6 +20,7 @@ use unimux_scenario::{
 use unimux_tree::Tree;
 
 use crate::scenario_file::Loaded;
+use crate::tools::DTC;
 use crate::workspace;
 
 /// Modules begin at pages.
@@ -93,17 +96,84 @@ fn image_bytes(path: &Path, len_bytes: u64) -> Result<u64> {
     Ok(header.map_or(len_bytes, |it| it.memory_bytes))
 }
 
-/// Puts the scenario into the tree that the machine has. If `check` is set, it is refused here
-/// already when it is wrong; EL2 checks it again, with its own place in memory.
-pub(crate) fn with_scenario(dtb: &[u8], scenario: &Scenario, check: bool) -> Result<Vec<u8>> {
-    // The header says how long the tree is (Devicetree Specification, 5.2); QEMU's file is longer.
-    let total = dtb
-        .get(4..8)
+/// Compiles the source of a board's tree.
+pub(crate) fn compile(source: &Path, to: &Path) -> Result<()> {
+    let mut dtc = Command::new(DTC.program);
+    dtc.args(["-q", "-I", "dts", "-O", "dtb", "-o"]);
+    let output = dtc.arg(to).arg(source).output();
+    let output = output.context("dtc cannot be started: `cargo xtask setup` brings it")?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!("{}: {}", workspace::short(source), said.trim());
+    }
+    Ok(())
+}
+
+/// What a simulator has that a board may not have.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Simulator {
+    /// First byte and bytes of its one range of RAM.
+    pub(crate) memory: (u64, u64),
+    /// Makes the entropy the same every time.
+    pub(crate) seed: Option<u32>,
+}
+
+/// The tree of a machine that a simulator is: with its memory, entropy, and somebody to be told how
+/// the run ends.
+pub(crate) fn in_simulator(dtb: &[u8], simulator: &Simulator) -> Result<Vec<u8>> {
+    let mut tree = DeviceTree::from_fdt(&fdt(whole(dtb)?)?);
+    let its_memory = |node: &&mut DeviceTreeNode| {
+        let kind = node.property("device_type");
+        kind.is_some_and(|it| it.value() == b"memory\0")
+    };
+    let memory = tree.root.children_mut().find(its_memory);
+    let memory = memory.context("the device tree of the machine has no memory")?;
+    let (base, len_bytes) = simulator.memory;
+    let cells = [base >> 32, base, len_bytes >> 32, len_bytes].map(|it| it as u32);
+    memory.add_property(DeviceTreeProperty::new("reg", cells)?);
+    let chosen = "chosen";
+    if tree.root.child_mut(chosen).is_none() {
+        tree.root.add_child(DeviceTreeNode::new(chosen)?);
+    }
+    let chosen = tree.root.child_mut(chosen).context("it is there now")?;
+    chosen.add_property(DeviceTreeProperty::new("unimux,semihosting", [0_u8; 0])?);
+    if chosen.property("rng-seed").is_none() {
+        chosen.add_property(DeviceTreeProperty::new(
+            "rng-seed",
+            entropy(simulator.seed)?,
+        )?);
+    }
+    Ok(tree.to_dtb())
+}
+
+/// Random bytes, or with a seed always the same.
+fn entropy(seed: Option<u32>) -> Result<[u8; 32]> {
+    let mut bytes = [0; 32];
+    match seed {
+        Some(seed) => bytes[..4].copy_from_slice(&seed.to_le_bytes()),
+        None => fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?,
+    }
+    Ok(bytes)
+}
+
+/// The tree alone: its header says how long it is (Devicetree Specification, 5.2); a file is longer.
+fn whole(dtb: &[u8]) -> Result<&[u8]> {
+    dtb.get(4..8)
         .and_then(|it| it.try_into().ok())
         .map(u32::from_be_bytes)
         .and_then(|total| dtb.get(..total as usize))
-        .context("the device tree is cut off")?;
-    let fdt = Fdt::new(total).context("the device tree of the machine")?;
+        .context("the device tree is cut off")
+}
+
+fn fdt(dtb: &[u8]) -> Result<Fdt<'_>> {
+    Fdt::new(dtb).context("the device tree of the machine")
+}
+
+/// Puts the scenario into the tree that the machine has. If `check` is set, it is refused here
+/// already when it is wrong; EL2 checks it again, with its own place in memory.
+pub(crate) fn with_scenario(dtb: &[u8], scenario: &Scenario, check: bool) -> Result<Vec<u8>> {
+    let total = whole(dtb)?;
+    let fdt = fdt(total)?;
     if check {
         let machine = Machine::read(&Tree::new(total)?)?;
         unimux_scenario::check(scenario, &machine)
@@ -118,7 +188,6 @@ pub(crate) fn with_scenario(dtb: &[u8], scenario: &Scenario, check: bool) -> Res
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dtoolkit::model::{DeviceTreeNode, DeviceTreeProperty};
 
     fn file(folder: &tempfile::TempDir, name: &str, len: usize) -> PathBuf {
         let path = folder.path().join(name);
@@ -170,6 +239,49 @@ mod tests {
                 path.display()
             );
         }
+    }
+
+    /// A tree that has a property of a machine: memory of some size.
+    fn tree_with_memory() -> DeviceTree {
+        let mut memory = DeviceTreeNode::new("memory@0").unwrap();
+        memory.add_property(DeviceTreeProperty::new("device_type", "memory").unwrap());
+        memory.add_property(DeviceTreeProperty::new("reg", [0u32, 0, 0, 4096]).unwrap());
+        let mut tree = DeviceTree::new();
+        let mut cells = |name: &str| {
+            let two = DeviceTreeProperty::new(name, 2u32).unwrap();
+            tree.root.add_property(two);
+        };
+        cells("#address-cells");
+        cells("#size-cells");
+        tree.root.add_child(memory);
+        tree
+    }
+
+    #[test]
+    fn a_simulator_says_its_memory_and_gives_entropy_where_nobody_else_does() {
+        let simulator = |seed| Simulator {
+            memory: (0x4000_0000, 3 << 30),
+            seed,
+        };
+        let seed_of = |dtb: &[u8]| {
+            let tree = Tree::new(dtb).unwrap();
+            let chosen = tree.find_node("/chosen").unwrap();
+            assert!(chosen.property("unimux,semihosting").is_some());
+            chosen.property("rng-seed").unwrap().value().to_vec()
+        };
+        let dtb = tree_with_memory().to_dtb();
+        let made = [None, None, Some(7), Some(7)]
+            .map(|seed| in_simulator(&dtb, &simulator(seed)).unwrap());
+        let tree = Tree::new(&made[0]).unwrap();
+        let memory = tree.find_node("/memory@0").unwrap().reg().unwrap().next();
+        let memory = memory.unwrap();
+        assert_eq!((memory.address, memory.len_bytes), (0x4000_0000, 3 << 30));
+        assert_ne!(seed_of(&made[0]), seed_of(&made[1]));
+        assert_eq!(seed_of(&made[2]), seed_of(&made[3]));
+        let again = in_simulator(&made[0], &simulator(Some(7))).unwrap();
+        assert_eq!(seed_of(&again), seed_of(&made[0]), "what is there is kept");
+        let none = DeviceTree::new().to_dtb();
+        assert!(in_simulator(&none, &simulator(None)).is_err());
     }
 
     #[test]

@@ -30,6 +30,12 @@ pub(crate) const SETPRIV: Tool = Tool {
     package: "util-linux",
     purpose: "ends QEMU when xtask ends",
 };
+/// Compiles the device trees of boards.
+pub(crate) const DTC: Tool = Tool {
+    program: "dtc",
+    package: "device-tree-compiler",
+    purpose: "compiles device trees of boards",
+};
 /// Debugs EL2 and guests.
 pub(crate) const GDB: Tool = Tool {
     program: "gdb-multiarch",

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::board::{self, Board};
 use crate::scenario_file;
-use crate::tools::{self, GDB, QEMU, SETPRIV};
+use crate::tools::{self, DTC, GDB, QEMU, SETPRIV};
 use crate::workspace;
 
 /// Says what is there, in which version, what is missing and how to get it. Changes nothing.
@@ -55,6 +55,7 @@ impl Doctor {
         for (tool, need) in [
             (QEMU, Need::Required),
             (SETPRIV, Need::Optional),
+            (DTC, Need::Optional),
             (GDB, Need::Optional),
         ] {
             let remedy = format!(

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::board::Board;
 use crate::terminal::{Step, note};
-use crate::tools::{self, QEMU, SETPRIV, Tool};
+use crate::tools;
 use crate::workspace;
 
 /// Brings what is missing to build, run and test; does nothing when nothing is missing.
@@ -32,15 +32,9 @@ impl Setup {
     }
 }
 
-/// What a run needs.
-pub(crate) const TOOLS: [Tool; 2] = [QEMU, SETPRIV];
-
 /// Brings what is needed to build and run for a board.
 pub(crate) fn ensure(board: &Board) -> Result<()> {
-    tools::ensure(
-        &board.target,
-        if board.qemu.is_some() { &TOOLS } else { &[] },
-    )
+    tools::ensure(&board.target, &board.tools())
 }
 
 fn extras() {
