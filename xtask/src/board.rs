@@ -20,10 +20,14 @@ pub(crate) struct Board {
     pub(crate) target: String,
     /// Feature of the package `unimux` that chooses it.
     pub(crate) feature: String,
-    /// First byte of the RAM.
-    pub(crate) ram_base: u64,
+    /// Where the first byte of the Image is loaded.
+    pub(crate) load_address: u64,
+    /// Banks of RAM: first byte, and bytes that there are at most.
+    pub(crate) ram: Vec<[u64; 2]>,
     /// Source of its device tree in its folder, if nobody else describes the machine.
     pub(crate) device_tree: Option<String>,
+    /// Where a loader puts the tree that cannot say where it is.
+    pub(crate) device_tree_address: Option<u64>,
     /// How QEMU models it, if it does.
     pub(crate) qemu: Option<Machine>,
 }
@@ -60,6 +64,28 @@ impl Board {
             );
         };
         toml::from_str(&text).with_context(|| format!("in {}", workspace::short(&path)))
+    }
+
+    /// The banks when there are `len_bytes` in all, filled from the first one on.
+    pub(crate) fn banks(&self, len_bytes: u64) -> Result<Vec<[u64; 2]>> {
+        let mut left = len_bytes;
+        let mut banks = vec![];
+        for [base, most] in &self.ram {
+            let here = left.min(*most);
+            if here > 0 {
+                banks.push([*base, here]);
+            }
+            left -= here;
+        }
+        if left > 0 {
+            bail!(
+                "board {} has no room for {} MiB of RAM: it takes {} MiB less",
+                self.name,
+                len_bytes >> 20,
+                left.div_ceil(1 << 20)
+            );
+        }
+        Ok(banks)
     }
 
     /// Where the source of its device tree is.
@@ -114,6 +140,17 @@ mod tests {
         for name in names {
             assert_eq!(Board::load(&name).unwrap().name, name);
         }
+    }
+
+    #[test]
+    fn memory_fills_one_bank_after_the_other() {
+        let mut board = Board::load("qemu-virt").unwrap();
+        board.ram = vec![[0, 2 << 30], [8 << 30, 2 << 30]];
+        let banks = |mib: u64| board.banks(mib << 20).ok();
+        assert_eq!(banks(1024), Some(vec![[0, 1 << 30]]));
+        assert_eq!(banks(2048), Some(vec![[0, 2 << 30]]));
+        assert_eq!(banks(3072), Some(vec![[0, 2 << 30], [8 << 30, 1 << 30]]));
+        assert_eq!(banks(4097), None);
     }
 
     #[test]

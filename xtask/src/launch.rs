@@ -14,7 +14,7 @@ use crate::artifacts::{self, Profile, Program};
 use crate::board::{Board, Machine};
 use crate::console::{Console, Line};
 use crate::kvm_host::{self, HostFiles, Watch};
-use crate::machine_tree::{self, Modules, Simulator};
+use crate::machine_tree::{self, Modules, Simulator, loaded};
 use crate::qemu::{self, End};
 use crate::scenario_file::{ScenarioFile, Source};
 use crate::terminal::Step;
@@ -191,14 +191,13 @@ impl Order<'_> {
             None => dump_tree(machine, &model, &its_tree)?,
         }
         let simulator = Simulator {
-            memory: (self.kit.board.ram_base, memory_bytes),
+            memory: self.kit.board.banks(memory_bytes)?,
             seed: self.seed,
         };
         let its_tree = machine_tree::in_simulator(&fs::read(&its_tree)?, &simulator)?;
 
-        let ram_end = self.kit.board.ram_base + memory_bytes;
         let taken = self.kit.u_boot.as_ref().map_or(0, |_| U_BOOT_BYTES);
-        let mut modules = Modules::below(ram_end - taken);
+        let mut modules = Modules::in_first_bank(&its_tree, taken)?;
         let scenario = self
             .scenario
             .resolve(|source, loaded| modules.place(&self.kit.file(source)?, loaded))?;
@@ -208,15 +207,22 @@ impl Order<'_> {
 
         let mut arguments = vec!["-M".to_owned(), machine.machine.clone()];
         arguments.extend(model);
-        arguments.extend([
-            "-kernel".to_owned(),
-            self.kit.unimux.raw.display().to_string(),
-        ]);
+        let image = &self.kit.unimux.raw;
+        match self.kit.board.device_tree_address {
+            Some(address) => {
+                // QEMU itself would say that RAM is in one piece.
+                arguments.extend(loaded(&tree, address, ""));
+                arguments.extend(loaded(image, self.kit.board.load_address, ",cpu-num=0"));
+            }
+            None => {
+                arguments.extend(["-kernel".to_owned(), image.display().to_string()]);
+                arguments.extend(["-dtb".to_owned(), tree.display().to_string()]);
+            }
+        }
         // QEMU offers the image to it, and it asks QEMU for one first of all.
         if let Some(u_boot) = &self.kit.u_boot {
             arguments.extend(["-bios".to_owned(), u_boot.display().to_string()]);
         }
-        arguments.extend(["-dtb".to_owned(), tree.display().to_string()]);
         arguments.extend(["-semihosting-config", "enable=on,target=native"].map(str::to_owned));
         if self.clock == Clock::Instructions {
             arguments.extend(["-icount", "shift=0,sleep=off"].map(str::to_owned));

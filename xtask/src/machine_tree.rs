@@ -43,6 +43,22 @@ impl Modules {
         }
     }
 
+    /// None yet, at the end of the first bank of a machine, below what is reserved there and
+    /// `taken` bytes.
+    pub(crate) fn in_first_bank(dtb: &[u8], taken: u64) -> Result<Self> {
+        let machine = Machine::read(&Tree::new(whole(dtb)?)?)?;
+        let bank = machine.memory.first().context("it has memory")?;
+        let mut end = bank.end();
+        while let Some(above) = machine
+            .reserved
+            .iter()
+            .find(|it| it.range.base() < end && it.range.end() >= end)
+        {
+            end = above.range.base();
+        }
+        Ok(Self::below(end.saturating_sub(taken)))
+    }
+
     /// Places a file; the same file twice has one place.
     pub(crate) fn place(&mut self, path: &Path, loaded: Loaded) -> Result<Module> {
         if let Some((_, module)) = self.placed.iter().find(|(other, _)| other == path) {
@@ -77,14 +93,19 @@ impl Modules {
 
     /// QEMU's arguments that load them.
     pub(crate) fn arguments(&self) -> Vec<String> {
-        let device = |(path, module): &(PathBuf, Module)| {
-            // A comma separates options; two are one comma in a value.
-            let file = path.display().to_string().replace(',', ",,");
-            let option = format!("loader,file={file},addr={:#x},force-raw=on", module.pa);
-            ["-device".to_owned(), option]
-        };
-        self.placed.iter().flat_map(device).collect()
+        let placed = self.placed.iter();
+        placed
+            .flat_map(|(path, module)| loaded(path, module.pa, ""))
+            .collect()
     }
+}
+
+/// QEMU's arguments that load a file.
+pub(crate) fn loaded(path: &Path, address: u64, more: &str) -> [String; 2] {
+    // A comma separates options; two are one comma in a value.
+    let file = path.display().to_string().replace(',', ",,");
+    let option = format!("loader,file={file},addr={address:#x},force-raw=on{more}");
+    ["-device".to_owned(), option]
 }
 
 /// Memory that a kernel takes from its first byte on.
@@ -110,10 +131,10 @@ pub(crate) fn compile(source: &Path, to: &Path) -> Result<()> {
 }
 
 /// What a simulator has that a board may not have.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Simulator {
-    /// First byte and bytes of its one range of RAM.
-    pub(crate) memory: (u64, u64),
+    /// First byte and bytes of each bank of its RAM.
+    pub(crate) memory: Vec<[u64; 2]>,
     /// Makes the entropy the same every time.
     pub(crate) seed: Option<u32>,
 }
@@ -128,8 +149,10 @@ pub(crate) fn in_simulator(dtb: &[u8], simulator: &Simulator) -> Result<Vec<u8>>
     };
     let memory = tree.root.children_mut().find(its_memory);
     let memory = memory.context("the device tree of the machine has no memory")?;
-    let (base, len_bytes) = simulator.memory;
-    let cells = [base >> 32, base, len_bytes >> 32, len_bytes].map(|it| it as u32);
+    let numbers = simulator.memory.iter().flatten();
+    let cells: Vec<u32> = numbers
+        .flat_map(|it| [(it >> 32) as u32, *it as u32])
+        .collect();
     memory.add_property(DeviceTreeProperty::new("reg", cells)?);
     let chosen = "chosen";
     if tree.root.child_mut(chosen).is_none() {
@@ -188,6 +211,7 @@ pub(crate) fn with_scenario(dtb: &[u8], scenario: &Scenario, check: bool) -> Res
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dtoolkit::memreserve::MemoryReservation;
 
     fn file(folder: &tempfile::TempDir, name: &str, len: usize) -> PathBuf {
         let path = folder.path().join(name);
@@ -222,6 +246,26 @@ mod tests {
             "{}",
             arguments[3]
         );
+    }
+
+    #[test]
+    fn files_lie_below_what_the_end_of_the_first_bank_is_reserved_for() {
+        let mut tree = tree_with_memory();
+        let memory = tree.root.child_mut("memory@0").unwrap();
+        let banks = [0u32, 0, 0, 0x8000_0000, 8, 0, 0, 0x8000_0000];
+        memory.add_property(DeviceTreeProperty::new("reg", banks).unwrap());
+        let mut cpus = DeviceTreeNode::new("cpus").unwrap();
+        cpus.add_child(DeviceTreeNode::new("cpu@0").unwrap());
+        tree.root.add_child(cpus);
+        tree.memory_reservations = [
+            (0x7ff0_0000, 0x10_0000),
+            (0x7fe0_0000, 0x10_0000),
+            (0x1000, 0x1000),
+        ]
+        .map(|(base, len_bytes)| MemoryReservation::new(base, len_bytes))
+        .into();
+        let modules = Modules::in_first_bank(&tree.to_dtb(), 0x1000).unwrap();
+        assert_eq!(modules.low, 0x7fdf_f000);
     }
 
     #[test]
@@ -260,7 +304,7 @@ mod tests {
     #[test]
     fn a_simulator_says_its_memory_and_gives_entropy_where_nobody_else_does() {
         let simulator = |seed| Simulator {
-            memory: (0x4000_0000, 3 << 30),
+            memory: vec![[0x4000_0000, 3 << 30], [1 << 40, 4096]],
             seed,
         };
         let seed_of = |dtb: &[u8]| {
@@ -273,9 +317,9 @@ mod tests {
         let made = [None, None, Some(7), Some(7)]
             .map(|seed| in_simulator(&dtb, &simulator(seed)).unwrap());
         let tree = Tree::new(&made[0]).unwrap();
-        let memory = tree.find_node("/memory@0").unwrap().reg().unwrap().next();
-        let memory = memory.unwrap();
-        assert_eq!((memory.address, memory.len_bytes), (0x4000_0000, 3 << 30));
+        let banks = tree.find_node("/memory@0").unwrap().reg().unwrap();
+        let banks: Vec<_> = banks.map(|it| [it.address, it.len_bytes]).collect();
+        assert_eq!(banks, simulator(None).memory);
         assert_ne!(seed_of(&made[0]), seed_of(&made[1]));
         assert_eq!(seed_of(&made[2]), seed_of(&made[3]));
         let again = in_simulator(&made[0], &simulator(Some(7))).unwrap();
