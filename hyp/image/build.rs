@@ -3,7 +3,10 @@
 use std::{env, path::Path};
 
 /// Features that name a board, and the board's linker script.
-const BOARDS: [(&str, &str); 1] = [("CARGO_FEATURE_QEMU_VIRT", "qemu-virt.ld")];
+const BOARDS: [(&str, &str); 2] = [
+    ("CARGO_FEATURE_QEMU_VIRT", "qemu-virt.ld"),
+    ("CARGO_FEATURE_QEMU_VIRT_GICV2", "qemu-virt.ld"),
+];
 
 fn main() {
     let manifest = env::var("CARGO_MANIFEST_DIR").expect("cargo sets it");

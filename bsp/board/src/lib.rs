@@ -6,6 +6,10 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+mod gic;
+
+pub use gic::{GicV2, GicV3};
+
 /// A range of physical addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Range {
@@ -31,15 +35,6 @@ impl Range {
     }
 }
 
-/// Where the GICv3 is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct GicV3 {
-    /// Distributor frame.
-    pub distributor: Range,
-    /// Redistributor frames of all cores, contiguous, in the order of their affinity.
-    pub redistributors: Range,
-}
-
 /// The way out for bytes: guests' consoles, log frames and, when all else fails, plain text.
 pub trait Console: Send {
     /// Writes one byte, waiting for room.
@@ -58,6 +53,10 @@ pub trait Board {
     /// The driver of its console.
     type Console: Console;
 
+    /// The kind of its interrupt controller: [`GicV2`] or [`GicV3`]. The image has the driver and
+    /// the guests' model of that kind alone.
+    type Gic;
+
     /// Its name, as in the folder's name and `--board`.
     const NAME: &'static str;
 
@@ -69,8 +68,8 @@ pub trait Board {
     /// Device registers that Unimux itself uses, page aligned.
     const DEVICES: &'static [Range];
 
-    /// The interrupt controller.
-    const GIC: GicV3;
+    /// Where the interrupt controller is.
+    const GIC: Self::Gic;
 
     /// Where the device tree may be when the loader leaves none in x0.
     const FALLBACK_DEVICE_TREE: Option<u64>;

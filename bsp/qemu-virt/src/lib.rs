@@ -1,30 +1,43 @@
-//! QEMU's `virt` machine with GICv3 and EL2.
+//! QEMU's `virt` machine with EL2, as boards with either of its interrupt controllers.
 //!
 //! Addresses are those of `hw/arm/virt.c` (table `base_memmap`), which QEMU keeps stable; what a
 //! run can change (size of RAM, number of cores, virtio devices present) is read from the device
 //! tree by others.
 #![no_std]
 
+mod gic;
 mod pl011;
 
+use core::marker::PhantomData;
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+use gic::{Model, V2, V3};
 pub use pl011::Pl011;
-use unimux_board::{Board, GicV3, Parts, Range, entry_table};
+use unimux_board::{Board, Parts, Range, entry_table};
 
 /// UART 0, the only one that the non-secure world has.
 const UART: Range = Range::new(0x0900_0000, 0x1000);
 
-/// The board.
+/// 32 virtio MMIO transports of 512 bytes.
+const VIRTIO: Range = Range::new(0x0a00_0000, 0x4000);
+
+/// The machine, by its interrupt controller.
 #[derive(Debug)]
-pub struct QemuVirt;
+pub struct Virt<G>(PhantomData<G>);
+
+/// The board with a GICv3.
+pub type QemuVirt = Virt<V3>;
+
+/// The board with a GICv2.
+pub type QemuVirtGicV2 = Virt<V2>;
 
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
-impl Board for QemuVirt {
+impl<G: Model> Board for Virt<G> {
     type Console = Pl011;
+    type Gic = G::Gic;
 
-    const NAME: &'static str = "qemu-virt";
+    const NAME: &'static str = G::NAME;
 
     const ENTRY_TABLE: [u64; 512] = {
         let mut table = [0; 512];
@@ -33,18 +46,9 @@ impl Board for QemuVirt {
         table
     };
 
-    const DEVICES: &'static [Range] = &[
-        Self::GIC.distributor,
-        Self::GIC.redistributors,
-        UART,
-        // 32 virtio MMIO transports of 512 bytes.
-        Range::new(0x0a00_0000, 0x4000),
-    ];
+    const DEVICES: &'static [Range] = G::DEVICES;
 
-    const GIC: GicV3 = GicV3 {
-        distributor: Range::new(0x0800_0000, 0x1_0000),
-        redistributors: Range::new(0x080a_0000, 0xf6_0000),
-    };
+    const GIC: G::Gic = G::GIC;
 
     const FALLBACK_DEVICE_TREE: Option<u64> = Some(0x4000_0000);
 

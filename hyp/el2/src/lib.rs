@@ -14,6 +14,7 @@ pub mod boot;
 pub mod cache;
 pub mod core_id;
 pub mod fault;
+pub mod gic;
 pub mod hand_over;
 pub mod interrupts;
 pub mod layout;

@@ -8,7 +8,8 @@ use unimux_board::Board;
 use unimux_el2::{
     boot::EntryTable,
     core_id, fault,
-    interrupts::Interrupts,
+    gic::Gic,
+    interrupts::Controller,
     layout,
     lock::Lock,
     power::{self, PowerError},
@@ -21,7 +22,7 @@ use unimux_scenario::{
 use unimux_tree::Tree;
 
 use crate::{
-    board::ThisBoard,
+    board::{GIC, ThisBoard},
     console, end, entropy, guest, heap, host, last_words, machine, memory,
     role::{self, engine},
     virtio,
@@ -30,8 +31,9 @@ use crate::{
 #[unsafe(export_name = "entry_table")]
 static ENTRY_TABLE: EntryTable = EntryTable(ThisBoard::ENTRY_TABLE);
 
-/// The interrupt controller, while cores are brought up.
-static INTERRUPTS: Lock<Option<Interrupts>> = Lock::new(None);
+/// What the interrupt controller brings cores up with.
+static INTERRUPTS: Lock<Option<Cores>> = Lock::new(None);
+type Cores = <Gic<<ThisBoard as Board>::Gic> as Controller>::Cores;
 
 /// Exit code of a run that could not begin.
 const REFUSED: u8 = 2;
@@ -73,10 +75,9 @@ extern "C" fn image_main(tree: u64) -> ! {
     }
     let seeds = entropy::gather(&tree).unwrap_or_else(|| refuse("no entropy for keys"));
 
-    // SAFETY: the frames are the board's, mapped as devices, and this is their only user.
-    let interrupts = unsafe { Interrupts::take(&ThisBoard::GIC, affinities.len()) };
-    let interrupts = interrupts.unwrap_or_else(|_| refuse("no GICv3 where the board has one"));
-    *INTERRUPTS.lock() = Some(interrupts);
+    let cores = GIC.take_over(affinities.len());
+    let cores = cores.unwrap_or_else(|_| refuse("no GIC where the board has one"));
+    *INTERRUPTS.lock() = Some(cores);
 
     let made = guest::make::all(&scenario, &layout, &affinities);
     let mut engine = engine::make(&scenario, &made, seeds.keys);
@@ -186,10 +187,12 @@ fn begin(core: usize) -> ! {
         role::play(core);
     }
     time::set_up();
-    let brought_up = INTERRUPTS.lock().as_mut().map(Interrupts::bring_up_core);
+    let mut cores = INTERRUPTS.lock();
+    let brought_up = cores.as_mut().map(|cores| GIC.bring_up_core(cores));
+    drop(cores);
     assert!(
         matches!(brought_up, Some(Ok(()))),
-        "the core has a redistributor"
+        "the interrupt controller has the core"
     );
     role::play(core)
 }

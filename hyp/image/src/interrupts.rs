@@ -7,13 +7,13 @@
 use core::sync::atomic::Ordering;
 
 use unimux_el2::{
-    interrupts::{self, Interrupt},
-    lists,
+    interrupts::{Controller, Interrupt},
+    lists::ListRegisters,
 };
 use unimux_paravirt::map::COMPLETION_INTID;
 use unimux_vgic::{Frame, Intid, LISTS_MAX, Line, SgiGroup, VcpuSet, VirtualGic};
 
-use crate::guest::Guest;
+use crate::{board::GIC, guest::Guest};
 
 /// The completion interrupt.
 const COMPLETION: Intid = match Intid::new(COMPLETION_INTID) {
@@ -37,7 +37,7 @@ impl VcpuInterrupts {
         Self {
             guest,
             vcpu,
-            room: lists::count().min(LISTS_MAX),
+            room: GIC.count().min(LISTS_MAX),
             filled: None,
         }
     }
@@ -45,7 +45,7 @@ impl VcpuInterrupts {
     /// The virtual CPU interface as after reset.
     pub(crate) fn reset(&mut self) {
         self.filled = None;
-        lists::reset();
+        GIC.reset();
     }
 
     /// Last thing before the vCPU is entered.
@@ -55,13 +55,13 @@ impl VcpuInterrupts {
         }
         let refill = self.guest.gic.lock().refill(self.vcpu, self.room);
         for intid in (0..32).filter(|intid| refill.release() & (1 << intid) != 0) {
-            interrupts::deactivate(intid);
+            GIC.deactivate(intid);
         }
         for index in 0..self.room {
             let list = refill.lists().get(index).map_or(0, |list| list.into_bits());
-            lists::write(index, list);
+            GIC.write(index, list);
         }
-        lists::set_control(refill.ich_hcr());
+        GIC.set_control(refill.ich_hcr() as u32);
         self.filled = Some(refill.lists().len());
     }
 
@@ -72,10 +72,10 @@ impl VcpuInterrupts {
             return;
         };
         // The maintenance interrupt is level-sensitive: it stays until nobody asks for it.
-        lists::set_control(0);
+        GIC.set_control(0);
         let mut states = [0; LISTS_MAX];
         for (index, state) in states.iter_mut().enumerate().take(filled) {
-            *state = lists::read(index);
+            *state = GIC.read(index);
         }
         let wake = self.guest.gic.lock().retire(self.vcpu, &states[..filled]);
         self.wake(wake);
@@ -84,7 +84,7 @@ impl VcpuInterrupts {
     /// Takes all physical interrupts that are pending on this core, and has `count` count them.
     pub(crate) fn take_all(&mut self, mut count: impl FnMut(Interrupt)) {
         self.retire();
-        while let Some(interrupt) = interrupts::take() {
+        while let Some(interrupt) = GIC.take() {
             count(interrupt);
             match interrupt {
                 Interrupt::Engine => {

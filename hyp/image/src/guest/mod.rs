@@ -15,7 +15,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use alloc::boxed::Box;
 use spin::Once;
 use unimux_el2::{
-    interrupts::{self, Sender},
+    interrupts::{Controller, Sender},
     lock::Lock,
     stage2::Stage2,
 };
@@ -26,6 +26,7 @@ use unimux_stage2::{FrameArray, Tables};
 use unimux_vgic::VirtualGic;
 
 use self::{console::GuestConsole, lifecycle::Lifecycle, load::Program, power::VcpuPower};
+use crate::board::GIC;
 
 /// A guest.
 pub(crate) struct Guest {
@@ -64,12 +65,12 @@ impl Guest {
     pub(crate) fn raise_completion(&self) {
         // Release: the guest core that takes the mark sees the completion it announces.
         self.completion.store(true, Ordering::Release);
-        interrupts::send(self.vcpus[0].affinity, Sender::Engine);
+        GIC.send(self.vcpus[0].affinity, Sender::Engine);
     }
 
     /// Interrupts the core of a vCPU.
     pub(crate) fn kick(&self, vcpu: usize) {
-        interrupts::send(self.vcpus[vcpu].affinity, Sender::Peer);
+        GIC.send(self.vcpus[vcpu].affinity, Sender::Peer);
     }
 
     /// Interrupts the cores of all vCPUs but one.

@@ -1,11 +1,17 @@
 //! A guest's core: runs one vCPU, in every life of its guest.
 
-use unimux_el2::{interrupts::Interrupt, stage2::LoadedGuest, time, vcpu::Vcpu};
+use unimux_el2::{
+    interrupts::{Controller, Interrupt},
+    stage2::LoadedGuest,
+    time,
+    vcpu::Vcpu,
+};
 use unimux_memory::Ipa;
 use unimux_paravirt::{ExitReason, map};
 use unimux_scenario::OnFault;
 
 use crate::{
+    board::GIC,
     exit::{self, Outcome},
     guest::{
         Guest,
@@ -158,7 +164,7 @@ fn keep(guest: &Guest) {
         guest.lifecycle.finish(failed);
         loop {
             time::wait_for_interrupt();
-            while unimux_el2::interrupts::take().is_some() {}
+            while GIC.take().is_some() {}
         }
     }
     guest.gic.lock().reset();

@@ -1,0 +1,108 @@
+//! The few interrupts that EL2 takes, and those it sends.
+//!
+//! Priority drop and deactivation are apart (EOImode 1): EL2 drops the priority of every interrupt
+//! as soon as it has taken it, deactivates its own, and leaves the deactivation of the timer to the
+//! guest, through the list register's link to the hardware. Not here: what guests see.
+
+mod v2;
+mod v3;
+
+/// Why EL2 was interrupted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interrupt {
+    /// The engine core has something for the guest on this core.
+    Engine,
+    /// Another core of the same guest has.
+    Peer,
+    /// A list register event that EL2 asked for.
+    Maintenance,
+    /// The guest's virtual timer. It stays active until the guest deactivates it.
+    VirtualTimer,
+    /// Nothing that EL2 has use for, by number. It is finished already.
+    Other(u32),
+}
+
+/// Who sends word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sender {
+    /// The engine core.
+    Engine,
+    /// A core of the same guest.
+    Peer,
+}
+
+/// Why the interrupt controller cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InterruptError {
+    /// No controller of the kind that the board states is where it states.
+    NotThere,
+    /// It has no interface to this core.
+    NoInterface,
+}
+
+/// What EL2 does with the controller.
+pub trait Controller {
+    /// What it takes to bring cores up.
+    type Cores;
+
+    /// Takes the controller of a machine with `cores` cores over, with no interrupt enabled that
+    /// is not of one core alone.
+    ///
+    /// # Errors
+    /// If there is no such controller.
+    fn take_over(&self, cores: usize) -> Result<Self::Cores, InterruptError>;
+
+    /// Readies this core to take and send EL2's interrupts.
+    ///
+    /// # Errors
+    /// If the controller does not have this core.
+    fn bring_up_core(&self, cores: &mut Self::Cores) -> Result<(), InterruptError>;
+
+    /// Takes the next pending interrupt of this core, if any.
+    fn take(&self) -> Option<Interrupt>;
+
+    /// Deactivates a physical PPI of this core, for instance the timer's when the guest will not.
+    fn deactivate(&self, intid: u32);
+
+    /// Interrupts the core `affinity`, if it has been brought up. What was stored before is visible
+    /// to it when it takes the interrupt, or when it has come up.
+    fn send(&self, affinity: u64, sender: Sender);
+}
+
+/// SGI from the engine core.
+const ENGINE: u32 = 0;
+/// SGI from a core of the same guest.
+const PEER: u32 = 1;
+/// GIC maintenance interrupt: PPI 9 (Arm BSA, table of PPI assignments).
+const MAINTENANCE: u32 = 16 + 9;
+/// EL2 physical timer: PPI 10. It ends [`nap`](crate::time::nap) and is never taken.
+const HYPERVISOR_TIMER: u32 = 16 + 10;
+/// EL1 virtual timer: PPI 11.
+const VIRTUAL_TIMER: u32 = 16 + 11;
+
+/// All that EL2 enables.
+const OURS: [u32; 5] = [ENGINE, PEER, MAINTENANCE, HYPERVISOR_TIMER, VIRTUAL_TIMER];
+
+/// Their priority: half way, which is also one of those that a non-secure world has.
+const PRIORITY: u8 = 0x80;
+
+impl Interrupt {
+    const fn of(intid: u32) -> Self {
+        match intid {
+            ENGINE => Self::Engine,
+            PEER => Self::Peer,
+            MAINTENANCE => Self::Maintenance,
+            VIRTUAL_TIMER => Self::VirtualTimer,
+            _ => Self::Other(intid),
+        }
+    }
+}
+
+impl Sender {
+    const fn intid(self) -> u32 {
+        match self {
+            Self::Engine => ENGINE,
+            Self::Peer => PEER,
+        }
+    }
+}

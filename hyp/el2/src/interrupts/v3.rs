@@ -1,0 +1,122 @@
+//! The physical GICv3: system registers, and `arm-gic` for the frames.
+#![expect(
+    unsafe_code,
+    reason = "register frames by address, and a CPU interface register"
+)]
+// UNSAFETY: one driver over the GIC's frames; ICC_DIR_EL1 has no safe precondition to check.
+
+use core::ptr::NonNull;
+
+use arm_gic::{
+    IntId, InterruptGroup, UniqueMmioPointer,
+    gicv3::{
+        GicCpuInterface, GicError, GicV3 as Driver, Group, SgiTarget, SgiTargetGroup,
+        registers::{Gicd, GicrSgi},
+    },
+};
+use arm_sysregs::el1::{
+    accessors::{write_icc_ctlr_el1, write_icc_dir_el1},
+    registers::{IccCtlrEl1, IccDirEl1},
+};
+use unimux_board::GicV3;
+
+use super::{Controller, Interrupt, InterruptError, OURS, PRIORITY, Sender};
+use crate::{core_id, gic::Gic};
+
+/// The driver, for bringing cores up.
+#[derive(Debug)]
+pub struct Cores {
+    gic: Driver<'static>,
+    cores: usize,
+}
+
+impl From<GicError> for InterruptError {
+    fn from(_: GicError) -> Self {
+        Self::NotThere
+    }
+}
+
+impl Controller for Gic<GicV3> {
+    type Cores = Cores;
+
+    fn take_over(&self, cores: usize) -> Result<Cores, InterruptError> {
+        let distributor = address::<Gicd>(self.frames().distributor.base);
+        let redistributors = address::<GicrSgi>(self.frames().redistributors.base);
+        GicCpuInterface::enable_system_register_el2(true);
+        // SAFETY: the promise of `Gic::new`.
+        let mut gic =
+            unsafe { Driver::new(UniqueMmioPointer::new(distributor), redistributors, cores)? };
+        gic.setup(0);
+        Ok(Cores { gic, cores })
+    }
+
+    fn bring_up_core(&self, cores: &mut Cores) -> Result<(), InterruptError> {
+        GicCpuInterface::enable_system_register_el2(true);
+        GicCpuInterface::enable_system_register_el1();
+        let own = core_id::affinity();
+        let mut index = None;
+        for candidate in 0..cores.cores {
+            let affinity = cores.gic.gicr_typer(candidate)?.core_mpidr();
+            if affinity & core_id::AFFINITY == own {
+                index = Some(candidate);
+            }
+        }
+        let index = index.ok_or(InterruptError::NoInterface)?;
+        // It may be awake already.
+        let _ = cores.gic.redistributor_mark_core_awake(index);
+        for intid in OURS.map(intid) {
+            let gic = &mut cores.gic;
+            gic.set_group(intid, Some(index), Group::Group1NS)?;
+            gic.set_interrupt_priority(intid, Some(index), PRIORITY)?;
+            gic.enable_interrupt(intid, Some(index), true)?;
+        }
+        write_icc_ctlr_el1(IccCtlrEl1::EOIMODE);
+        GicCpuInterface::set_priority_mask(0xff);
+        GicCpuInterface::enable_group1(true);
+        Ok(())
+    }
+
+    fn take(&self) -> Option<Interrupt> {
+        let intid = GicCpuInterface::get_and_acknowledge_interrupt(InterruptGroup::Group1)?;
+        // Priority drop only, as EOImode is 1.
+        GicCpuInterface::end_interrupt(intid, InterruptGroup::Group1);
+        let interrupt = Interrupt::of(intid.into());
+        if interrupt != Interrupt::VirtualTimer {
+            self.deactivate(intid.into());
+        }
+        Some(interrupt)
+    }
+
+    fn deactivate(&self, intid: u32) {
+        write_icc_dir_el1(IccDirEl1::from_bits_retain(u64::from(intid)));
+    }
+
+    fn send(&self, affinity: u64, sender: Sender) {
+        // A store must be performed before the system register write that announces it (GICv3
+        // IHI 0069, 12.1.4 leaves that to the writer).
+        aarch64_cpu::asm::barrier::dsb(aarch64_cpu::asm::barrier::ISHST);
+        let target = SgiTarget::List {
+            affinity3: (affinity >> 32) as u8,
+            affinity2: (affinity >> 16) as u8,
+            affinity1: (affinity >> 8) as u8,
+            target_list: 1 << (affinity & 0xf),
+        };
+        let sgi = intid(sender.intid());
+        let sent = GicCpuInterface::send_sgi(sgi, target, SgiTargetGroup::CurrentGroup1);
+        assert!(sent.is_ok(), "the interrupt is an SGI");
+        aarch64_cpu::asm::barrier::isb(aarch64_cpu::asm::barrier::SY);
+    }
+}
+
+/// The driver's name of an SGI or PPI.
+const fn intid(number: u32) -> IntId {
+    match number {
+        0..16 => IntId::sgi(number),
+        _ => IntId::ppi(number - 16),
+    }
+}
+
+fn address<T>(base: u64) -> NonNull<T> {
+    NonNull::new(core::ptr::with_exposed_provenance_mut(base as usize))
+        .expect("no board has its GIC at address 0")
+}
