@@ -3,9 +3,10 @@
 use std::{env, path::Path};
 
 /// Features that name a board, and the board's linker script.
-const BOARDS: [(&str, &str); 2] = [
+const BOARDS: [(&str, &str); 3] = [
     ("CARGO_FEATURE_QEMU_VIRT", "qemu-virt.ld"),
     ("CARGO_FEATURE_QEMU_VIRT_GICV2", "qemu-virt.ld"),
+    ("CARGO_FEATURE_ZCU102", "zcu102.ld"),
 ];
 
 fn main() {

@@ -7,6 +7,8 @@ use unimux_board::Board;
 pub(crate) use unimux_board_qemu_virt::QemuVirt as ThisBoard;
 #[cfg(feature = "qemu-virt-gicv2")]
 pub(crate) use unimux_board_qemu_virt::QemuVirtGicV2 as ThisBoard;
+#[cfg(feature = "zcu102")]
+pub(crate) use unimux_board_zcu102::Zcu102 as ThisBoard;
 use unimux_el2::gic::Gic;
 
 /// The physical interrupt controller.
