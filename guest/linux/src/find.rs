@@ -1,18 +1,24 @@
 //! Which functions this machine has: PCI devices that carry an info page.
 //!
-//! QEMU's `ivshmem-plain` is device 1af4:1110 (QEMU, docs/specs/ivshmem-spec); its BAR 2 is the
-//! memory that the host's agent made: the doorbell page, and the info page behind it.
+//! A virtual machine of a Linux host has QEMU's `ivshmem-plain` (QEMU, docs/specs/ivshmem-spec),
+//! whose BAR 2 is the memory that the host's agent made. A guest of Unimux's own stage 2 has the
+//! function itself, by its BAR 0. Both begin with the doorbell page and the info page behind it.
 
 use std::fs::{self, File, OpenOptions};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::info_page::{self, InfoPage};
-use crate::{Error, PAGE_BYTES, mapping};
+use crate::info_page::InfoPage;
+use crate::{Error, INFO_OFFSET_BYTES, PAGE_BYTES, mapping};
 
 const PCI_DEVICES: &str = "/sys/bus/pci/devices";
-/// Vendor and device of `ivshmem-plain`.
-const IVSHMEM: (u32, u32) = (0x1af4, 0x1110);
+/// Vendor and device of what may be a function, and the file of the BAR to look at.
+const KINDS: [((u32, u32), &str); 2] = [
+    // QEMU's ivshmem-plain.
+    ((0x1af4, 0x1110), "resource2"),
+    // Unimux's own.
+    ((0x1234, 0x756d), "resource0"),
+];
 
 /// A function that this machine has.
 #[derive(Clone, Debug)]
@@ -45,9 +51,10 @@ pub fn find_in(devices: &Path) -> Result<Vec<Found>, Error> {
     };
     for entry in entries.flatten() {
         let path = entry.path();
-        if identity(&path) == Some(IVSHMEM) {
+        let identity = identity(&path);
+        if let Some((_, bar)) = KINDS.iter().find(|(kind, _)| identity == Some(*kind)) {
             let address = entry.file_name().to_string_lossy().into_owned();
-            found.extend(look_at(&path, address)?);
+            found.extend(look_at(&path, bar, address)?);
         }
     }
     found.sort_by_key(|it| it.info.own.function);
@@ -62,18 +69,18 @@ fn identity(device: &Path) -> Option<(u32, u32)> {
     Some((number("vendor")?, number("device")?))
 }
 
-/// The function behind `device`, if its BAR 2 says that it is one.
-fn look_at(device: &Path, address: String) -> Result<Option<Found>, Error> {
+/// The function behind `device`, if the memory of its BAR says that it is one.
+fn look_at(device: &Path, bar: &str, address: String) -> Result<Option<Found>, Error> {
     enable(device)?;
-    let path = device.join("resource2");
+    let path = device.join(bar);
     let file = open(&path)?;
     let len = file.metadata().map_err(Error::file("stat", &path))?.len();
-    if len < (info_page::OFFSET_BYTES + PAGE_BYTES) as u64 {
+    if len < (INFO_OFFSET_BYTES + PAGE_BYTES) as u64 {
         return Ok(None);
     }
-    let words = mapping::map(&file, 0, info_page::OFFSET_BYTES + PAGE_BYTES)
+    let words = mapping::map(&file, 0, INFO_OFFSET_BYTES + PAGE_BYTES)
         .map_err(Error::file("map", &path))?;
-    let (doorbell, page) = words.split_at(info_page::OFFSET_BYTES / 8);
+    let (doorbell, page) = words.split_at(INFO_OFFSET_BYTES / 8);
     let page: Vec<u64> = page.iter().map(|it| it.load(Ordering::Relaxed)).collect();
     Ok(InfoPage::from_words(&page).map(|info| Found {
         address,
@@ -107,13 +114,13 @@ mod tests {
     use super::*;
     use crate::info_page::Named;
 
-    fn device(root: &Path, name: &str, device: &str, words: &[u64]) {
+    fn device(root: &Path, name: &str, (vendor, device): (u32, u32), bar: &str, words: &[u64]) {
         let at = root.join(name);
         fs::create_dir(&at).expect("a directory");
-        fs::write(at.join("vendor"), "0x1af4\n").expect("a file");
-        fs::write(at.join("device"), device).expect("a file");
+        fs::write(at.join("vendor"), format!("{vendor:#06x}\n")).expect("a file");
+        fs::write(at.join("device"), format!("{device:#06x}\n")).expect("a file");
         fs::write(at.join("enable"), "0\n").expect("a file");
-        let mut bar = File::create(at.join("resource2")).expect("a file");
+        let mut bar = File::create(at.join(bar)).expect("a file");
         bar.write_all(&[0; 4096]).expect("room");
         for word in words {
             bar.write_all(&word.to_le_bytes()).expect("room");
@@ -132,13 +139,23 @@ mod tests {
             partition: 1,
             peers: Vec::new(),
         };
-        device(root.path(), "0000:00:03.0", "0x1110\n", &info.to_words());
-        device(root.path(), "0000:00:04.0", "0x1110\n", &[0; 512]);
-        device(root.path(), "0000:00:05.0", "0x1000\n", &info.to_words());
+        let words = info.to_words();
+        let [ivshmem, own] = KINDS;
+        device(root.path(), "0000:00:03.0", ivshmem.0, ivshmem.1, &words);
+        device(root.path(), "0000:00:04.0", ivshmem.0, ivshmem.1, &[0; 512]);
+        device(
+            root.path(),
+            "0000:00:05.0",
+            (0x1af4, 0x1000),
+            "resource2",
+            &words,
+        );
+        device(root.path(), "0000:00:06.0", own.0, own.1, &words);
         let found = find_in(root.path()).expect("readable");
-        assert_eq!(found.len(), 1);
-        assert_eq!(found[0].address, "0000:00:03.0");
-        assert_eq!(found[0].info, info);
+        let mut addresses: Vec<_> = found.iter().map(|it| it.address.as_str()).collect();
+        addresses.sort_unstable();
+        assert_eq!(addresses, ["0000:00:03.0", "0000:00:06.0"]);
+        assert!(found.iter().all(|it| it.info == info));
         let enabled = fs::read_to_string(root.path().join("0000:00:03.0/enable"));
         assert_eq!(enabled.expect("a file"), "1");
         assert!(

@@ -1,36 +1,8 @@
-//! The info page: who a function is, beside its doorbell page.
-//!
-//! The host's agent writes it before the virtual machine starts, and again when peers come or go.
-//! The firmware does not know it.
-//!
-//! ```text
-//!  word 0   magic, "UNIMUXFN" in ASCII        word 3    partition
-//!  word 1   version, 1                        words 4…  name, 64 bytes, zeros at its end
-//!  word 2   function number                   word 12   how many peers are known
-//!                                             then of each: function number, name of 64 bytes
-//! ```
-//!
-//! Words are little-endian, as everything between guests and Unimux.
+//! The info page as programs use it: `unimux_paravirt::info` has its layout.
 
-/// Offset of the page from the doorbell page, in the same BAR.
-pub const OFFSET_BYTES: usize = 4096;
-/// The first word.
-pub const MAGIC: u64 = u64::from_le_bytes(*b"UNIMUXFN");
-/// The second word.
-pub const VERSION: u64 = 1;
-/// Words of the page.
-pub const WORDS: usize = 512;
-/// Bytes of a name, zeros included.
-pub const NAME_BYTES: usize = 64;
-
-const NAME_WORDS: usize = NAME_BYTES / 8;
-const NAME: usize = 4;
-const PEER_COUNT: usize = NAME + NAME_WORDS;
-const PEERS: usize = PEER_COUNT + 1;
-const PEER_WORDS: usize = 1 + NAME_WORDS;
-
-/// Peers that fit into the page.
-pub const PEERS_MAX: usize = (WORDS - PEERS) / PEER_WORDS;
+use unimux_paravirt::info::{
+    MAGIC, NAME, PEER_COUNT, PEER_WORDS, PEERS, PEERS_MAX, VERSION, WORDS, page,
+};
 
 /// A function by number and name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,19 +46,9 @@ impl InfoPage {
     /// The words as they stand in the page. Names are cut to what fits, peers as well.
     #[must_use]
     pub fn to_words(&self) -> [u64; WORDS] {
-        let mut words = [0; WORDS];
-        words[0] = MAGIC;
-        words[1] = VERSION;
-        words[2] = self.own.function.into();
-        words[3] = self.partition.into();
-        put_name(&mut words[NAME..PEER_COUNT], &self.own.name);
-        let peers = &self.peers[..self.peers.len().min(PEERS_MAX)];
-        words[PEER_COUNT] = peers.len() as u64;
-        for (to, peer) in words[PEERS..].chunks_exact_mut(PEER_WORDS).zip(peers) {
-            to[0] = peer.function.into();
-            put_name(&mut to[1..], &peer.name);
-        }
-        words
+        let peers = self.peers.iter();
+        let peers = peers.map(|peer| (peer.function, peer.name.as_str()));
+        page((self.own.function, &self.own.name), self.partition, peers)
     }
 }
 
@@ -99,20 +61,11 @@ fn named(function: &u64, name: &[u64]) -> Option<Named> {
     })
 }
 
-fn put_name(words: &mut [u64], name: &str) {
-    let mut bytes = [0; NAME_BYTES];
-    let len = name.floor_char_boundary(NAME_BYTES - 1);
-    bytes[..len].copy_from_slice(&name.as_bytes()[..len]);
-    for (word, bytes) in words.iter_mut().zip(bytes.as_chunks().0) {
-        *word = u64::from_le_bytes(*bytes);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn page(peers: usize) -> InfoPage {
+    fn info(peers: usize) -> InfoPage {
         let named = |function: u32| Named {
             function,
             name: format!("machine-{function}"),
@@ -127,14 +80,14 @@ mod tests {
     #[test]
     fn a_page_survives_its_words() {
         for peers in [0, 1, PEERS_MAX] {
-            let page = page(peers);
+            let page = info(peers);
             assert_eq!(InfoPage::from_words(&page.to_words()), Some(page));
         }
     }
 
     #[test]
     fn what_does_not_fit_is_cut() {
-        let mut page = page(PEERS_MAX + 1);
+        let mut page = info(PEERS_MAX + 1);
         page.own.name = "ü".repeat(100);
         let read = InfoPage::from_words(&page.to_words()).expect("a page");
         assert_eq!(read.peers.len(), PEERS_MAX);
@@ -143,7 +96,7 @@ mod tests {
 
     #[test]
     fn other_memory_is_no_page() {
-        let good = page(1).to_words();
+        let good = info(1).to_words();
         for (word, value) in [(0, 1), (1, 2), (2, 1 << 32), (3, 1 << 16)] {
             let mut words = good;
             words[word] = value;

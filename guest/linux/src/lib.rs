@@ -36,5 +36,7 @@ pub use find::{Found, find, find_in};
 pub use function::Function;
 pub use region::register;
 
+/// Where the info page is: so many bytes behind the doorbell page.
+pub const INFO_OFFSET_BYTES: usize = unimux_paravirt::info::OFFSET_BYTES as usize;
 /// Bytes of a page. Kernels with larger ones are refused: the firmware grants 4 KiB pages.
 pub const PAGE_BYTES: usize = 4096;

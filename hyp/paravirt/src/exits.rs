@@ -17,6 +17,8 @@ pub enum ExitReason {
     Distributor,
     /// Access to an emulated GIC redistributor.
     Redistributor,
+    /// Access to the configuration space of the PCI bus.
+    Pci,
     /// Write of an ICC_SGI*R register: an interrupt to another vCPU.
     Sgi,
     /// Another trapped system register.
@@ -47,13 +49,14 @@ pub enum ExitReason {
 
 impl ExitReason {
     /// Number of reasons.
-    pub const COUNT: usize = 16;
+    pub const COUNT: usize = 17;
 
     /// All reasons, in the order of the counters.
     pub const ALL: [Self; Self::COUNT] = [
         Self::Console,
         Self::Distributor,
         Self::Redistributor,
+        Self::Pci,
         Self::Sgi,
         Self::SystemRegister,
         Self::Psci,
@@ -75,6 +78,7 @@ impl ExitReason {
             Self::Console => "console",
             Self::Distributor => "gicd",
             Self::Redistributor => "gicr",
+            Self::Pci => "pci",
             Self::Sgi => "sgi",
             Self::SystemRegister => "sysreg",
             Self::Psci => "psci",
@@ -155,6 +159,14 @@ impl ExitCounters {
             .sum()
     }
 
+    /// Exits of all vCPUs for all reasons.
+    pub fn all(&self) -> u64 {
+        ExitReason::ALL
+            .into_iter()
+            .map(|it| self.of_guest(it))
+            .sum()
+    }
+
     /// Sets every count to zero, for a guest that is started again.
     pub fn clear(&self) {
         for counter in self.vcpus.iter().flat_map(|vcpu| &vcpu.by_reason) {
@@ -189,6 +201,8 @@ mod tests {
             );
             assert_eq!(counters.of_guest(reason), index as u64 + 1);
         }
+        let sum = (1..=ExitReason::COUNT as u64).sum::<u64>();
+        assert_eq!(counters.all(), sum);
         counters.clear();
         assert!(
             ExitReason::ALL

@@ -8,8 +8,10 @@
 //! 0x0800_0000  GICD      64 KiB   emulated, every access exits
 //! 0x080a_0000  GICR     128 KiB   per vCPU, emulated
 //! 0x0900_0000  PL011      4 KiB   emulated, transmit only
-//! 0x0a00_0000  doorbell   4 KiB   mapped RW: stores do not exit
-//! 0x0a00_1000  counters   4 KiB   mapped RO: loads do not exit
+//! 0x0a00_0000  doorbell   4 KiB   mapped RW: stores do not exit; with the next page BAR 0 of the
+//! 0x0a00_1000  info       4 KiB   mapped RO                      function on the PCI bus
+//! 0x0a00_2000  counters   4 KiB   mapped RO: loads do not exit
+//! 0x1000_0000  PCI ECAM   1 MiB   emulated: configuration space of one bus
 //! 0x4000_0000  RAM       device tree at +0, arm64 Image at +2 MiB, payload at the end
 //! ```
 
@@ -36,8 +38,20 @@ pub const DOORBELL_BASE: u64 = 0x0a00_0000;
 /// Bytes of the doorbell page.
 pub const DOORBELL_SIZE: u64 = 0x1000;
 
+/// The page that says who the function is: [`crate::info`].
+pub const INFO_BASE: u64 = DOORBELL_BASE + crate::info::OFFSET_BYTES;
+/// Bytes of the info page.
+pub const INFO_SIZE: u64 = 0x1000;
+/// BAR 0 of the function, and all of the window behind the host bridge.
+pub const BAR_SIZE: u64 = DOORBELL_SIZE + INFO_SIZE;
+
+/// Configuration space of the PCI bus.
+pub const ECAM_BASE: u64 = 0x1000_0000;
+/// Bytes of it: one bus.
+pub const ECAM_SIZE: u64 = 0x10_0000;
+
 /// The page of [`crate::ExitCounters`].
-pub const COUNTERS_BASE: u64 = 0x0a00_1000;
+pub const COUNTERS_BASE: u64 = 0x0a00_2000;
 /// Bytes of the counter page.
 pub const COUNTERS_SIZE: u64 = 0x1000;
 

@@ -10,9 +10,10 @@ use std::sync::atomic::Ordering;
 
 use anyhow::{Context as _, Result, ensure};
 use unimux_abi::doorbell;
-use unimux_linux::info_page::{self, InfoPage};
 use unimux_linux::mapping::Mapping;
+use unimux_linux::{INFO_OFFSET_BYTES, info_page::InfoPage};
 use unimux_linux::{clean_to_memory, huge_pages, pagemap};
+use unimux_paravirt::info;
 
 /// Bytes of the file with the doorbell page and the info page: the least that hugetlbfs has.
 pub(super) const DOORBELL_FILE_BYTES: u64 = huge_pages::BYTES;
@@ -95,7 +96,7 @@ impl Memory {
 
     /// Writes the page that tells the tenant who it is, to where an uncached load finds it.
     pub(super) fn tell(&self, info: &InfoPage) {
-        let page = &self.doorbell.words()[info_page::OFFSET_BYTES / 8..][..info_page::WORDS];
+        let page = &self.doorbell.words()[INFO_OFFSET_BYTES / 8..][..info::WORDS];
         for (word, value) in page.iter().zip(info.to_words()) {
             word.store(value, Ordering::Relaxed);
         }
