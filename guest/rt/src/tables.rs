@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! 0x0000_0000  1 GiB    Device-nGnRE, RW, never executed; but
-//! 0x0a00_1000  4 KiB    Normal write-back, never executed: the exit counters
+//! 0x0a00_2000  4 KiB    Normal write-back, never executed: the exit counters
 //! 0x4000_0000  3 GiB    Normal write-back, RWX: RAM, where there is RAM
 //! ```
 #![expect(unsafe_code, reason = "a table holds pointers to tables")]

@@ -10,7 +10,8 @@
 #![no_main]
 
 use unimux_guest_rt::paravirt::map::{
-    COUNTERS_BASE, DOORBELL_BASE, GICD_BASE, GICD_SIZE, RAM_BASE, UART_BASE, UART_SIZE,
+    COUNTERS_BASE, COUNTERS_SIZE, DOORBELL_BASE, ECAM_BASE, ECAM_SIZE, GICD_BASE, GICD_SIZE,
+    INFO_BASE, RAM_BASE, UART_BASE, UART_SIZE,
 };
 use unimux_guest_rt::{Guest, entry, words};
 use unimux_guest_tests::Checks;
@@ -39,7 +40,7 @@ const fn attempt(what: &'static str, way: Way, address: u64) -> Attempt {
 /// RAM ends here in this scenario; beyond it lie, physically, Unimux and the other guests.
 const RAM_END: u64 = RAM_BASE + (32 << 20);
 
-const ATTEMPTS: [Attempt; 13] = [
+const ATTEMPTS: [Attempt; 15] = [
     attempt("a store below everything", Way::Store, 0),
     attempt("a load below everything", Way::Load, 0x1000),
     attempt(
@@ -65,18 +66,24 @@ const ATTEMPTS: [Attempt; 13] = [
     attempt(
         "a store after the counter page",
         Way::Store,
-        DOORBELL_BASE + 0x2000,
+        COUNTERS_BASE + COUNTERS_SIZE,
     ),
     attempt(
         "a load after the counter page",
         Way::Load,
-        DOORBELL_BASE + 0x2000,
+        COUNTERS_BASE + COUNTERS_SIZE,
     ),
     attempt("a store after RAM", Way::Store, RAM_END),
     attempt("a load after RAM", Way::Load, RAM_END),
     attempt("a fetch after RAM", Way::Fetch, RAM_END),
     attempt("a store far up", Way::Store, 0xffff_fff8),
     attempt("a store to the counter page", Way::Store, COUNTERS_BASE),
+    attempt("a store to the info page", Way::Store, INFO_BASE),
+    attempt(
+        "a store after the PCI bus",
+        Way::Store,
+        ECAM_BASE + ECAM_SIZE,
+    ),
 ];
 
 fn main(mut guest: Guest) -> i32 {
