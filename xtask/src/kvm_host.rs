@@ -1,7 +1,7 @@
-//! A run with a Linux host: what it boots with, whose the UART is, and how it ended.
+//! A run with Linux in it, a host or guests: what it boots with, whose the UART is, how it ended.
 //!
-//! The host ends the run by powering the machine off, which QEMU reports as success whatever came
-//! before. So what it says on its console decides, and what Unimux logs of the guests beside it.
+//! Linux ends by powering its machine off, which says nothing of what came before. So what it says
+//! on its console decides, and what Unimux logs of the guests beside a host.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use anyhow::Result;
 
 use crate::artifacts;
 use crate::console::Line;
-use crate::debian::{Debian, Images, Parts};
+use crate::debian::{self, Debian, Parts};
 use crate::scenario_file::{ScenarioFile, Source};
 use crate::terminal::Step;
 use crate::tools;
@@ -32,15 +32,24 @@ pub(crate) struct OwnFiles {
     initrd: Option<PathBuf>,
 }
 
-/// What the host boots with.
+/// What Linux boots with.
 #[derive(Clone, Debug)]
 pub(crate) struct HostFiles {
     /// The kernel.
     pub(crate) kernel: PathBuf,
-    /// The RAM disk.
+    /// The RAM disk of the host or, without one, of the guests.
     pub(crate) initrd: PathBuf,
-    /// Whether the RAM disk is one that says how it ended.
-    says_status: bool,
+    /// Who says on its console how it ended, as the RAM disk is one that does.
+    says_status: Vec<Who>,
+}
+
+/// Who runs Linux.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Who {
+    /// The host.
+    Host,
+    /// The guest with this number.
+    Guest(usize),
 }
 
 impl HostFiles {
@@ -51,20 +60,29 @@ impl HostFiles {
         own: &OwnFiles,
         payload: &Path,
     ) -> Result<Option<Self>> {
-        let wants = |source: &Source| matches!(source, Source::Debian(_));
         let host = scenario.kvm_host.as_ref();
-        if !host.is_some_and(|it| wants(&it.kernel) || it.initrd.iter().any(wants)) {
+        let wants = |kernel: &Source, initrd: &Option<Source>| {
+            let mut sources = std::iter::once(kernel).chain(initrd);
+            sources.any(|it| matches!(it, Source::Debian(_)))
+        };
+        let mut who = vec![];
+        if host.is_some_and(|it| wants(&it.kernel, &it.initrd)) {
+            who.push(Who::Host);
+        }
+        let guests = scenario.guests.iter().enumerate();
+        let linux = guests.filter(|(_, it)| wants(&it.image, &it.payload));
+        who.extend(linux.map(|(index, _)| Who::Guest(index)));
+        if who.is_empty() {
             return Ok(None);
         }
         let absolute = |path: &PathBuf| std::path::absolute(path);
         let kernel = own.kernel.as_ref().map(absolute).transpose()?;
         let initrd = own.initrd.as_ref().map(absolute).transpose()?;
-        let says_status = initrd.is_none();
         if let (Some(kernel), Some(initrd)) = (&kernel, &initrd) {
             return Ok(Some(Self {
                 kernel: kernel.clone(),
                 initrd: initrd.clone(),
-                says_status,
+                says_status: vec![],
             }));
         }
         tools::ensure(artifacts::LINUX_TARGET, &[])?;
@@ -75,10 +93,15 @@ impl HostFiles {
             tool: Some(tool),
             payload: Some(payload.to_owned()),
         };
-        let images = Images::build(&Debian::bring(false)?, &parts)?;
+        let debian = Debian::bring(false)?;
+        let (initrd, says_status) = match initrd {
+            Some(initrd) => (initrd, vec![]),
+            None if host.is_some() => (debian::of_host(&debian, &parts)?, who),
+            None => (debian::of_guest(&debian, &parts)?, who),
+        };
         Ok(Some(Self {
-            kernel: kernel.unwrap_or(images.kernel),
-            initrd: initrd.unwrap_or(images.initrd),
+            kernel: kernel.unwrap_or_else(|| debian.kernel()),
+            initrd,
             says_status,
         }))
     }
@@ -103,59 +126,93 @@ pub(crate) fn console_arguments(has_host: bool, backend: &str) -> Vec<String> {
 /// Where consoles go while xtask listens.
 pub(crate) const STDIO: &str = "stdio,signal=off";
 
-/// What a host said of its end.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What every Linux of a run said of its end.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Watch {
+    linux: Vec<Ended>,
+    guest_failed: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Ended {
+    who: Who,
     wants_status: bool,
     status: Option<u8>,
     panicked: bool,
-    guest_failed: bool,
 }
 
 impl Watch {
     /// For a run with these files.
     pub(crate) fn new(files: Option<&HostFiles>) -> Self {
+        let ended = |who, wants_status| Ended {
+            who,
+            wants_status,
+            status: None,
+            panicked: false,
+        };
+        let mut linux = vec![ended(Who::Host, false)];
+        for who in files.iter().flat_map(|it| &it.says_status) {
+            linux.retain(|it| it.who != *who);
+            linux.push(ended(*who, true));
+        }
         Self {
-            wants_status: files.is_some_and(|it| it.says_status),
-            ..Self::default()
+            linux,
+            guest_failed: false,
         }
     }
 
     /// Hears a line.
     pub(crate) fn hear(&mut self, line: &Line) {
-        let text = match line {
-            Line::Text(text) => text,
+        let (speaker, text) = match line {
+            Line::Text(text) => (Who::Host, text),
+            Line::Guest { index, text } => (Who::Guest(*index), text),
             Line::Log { message, .. } => {
                 self.guest_failed |= message == GUEST_FAILED;
                 return;
             }
-            _ => return,
+            Line::Damaged { .. } => return,
+        };
+        let Some(ended) = self.linux.iter_mut().find(|it| it.who == speaker) else {
+            return;
         };
         if let Some((_, status)) = text.split_once(STATUS) {
             // What is no status is a failure.
-            self.status = Some(status.trim().parse().unwrap_or(u8::MAX));
+            ended.status = Some(status.trim().parse().unwrap_or(u8::MAX));
         }
-        self.panicked |= text.contains(PANIC);
+        ended.panicked |= text.contains(PANIC);
     }
 
     /// Exit code of xtask and the reason, if the machine was switched off before all was well.
     pub(crate) fn failure(&self) -> Option<(u8, String)> {
+        if let Some(failure) = self.linux.iter().find_map(Ended::failure) {
+            return Some(failure);
+        }
+        self.guest_failed.then(|| {
+            let what = "a guest beside the host failed: Unimux's log above says which and why";
+            (1, what.into())
+        })
+    }
+}
+
+impl Ended {
+    fn failure(&self) -> Option<(u8, String)> {
+        let who = match self.who {
+            Who::Host => "the host".to_owned(),
+            Who::Guest(index) => format!("guest {index}"),
+        };
         match self.status {
-            _ if self.panicked => {
-                Some((1, "the host's kernel panicked: its lines are above".into()))
-            }
-            Some(0) | None if self.guest_failed => Some((
+            _ if self.panicked => Some((
                 1,
-                "a guest beside the host failed: Unimux's log above says which and why".into(),
+                format!("the kernel of {who} panicked: its lines are above"),
             )),
             Some(0) => None,
             Some(status) => Some((
                 status,
-                format!("the host's job failed with status {status}: its last lines say why"),
+                format!("the job of {who} failed with status {status}: its last lines say why"),
             )),
             None if self.wants_status => Some((
                 1,
-                "the host was switched off before its job had ended".into(),
+                format!("{who} was switched off before its job had ended"),
             )),
             None => None,
         }
@@ -168,11 +225,14 @@ mod tests {
 
     #[test]
     fn what_the_host_says_last_decides() {
-        let end = |wants_status, lines: &[&str]| {
-            let mut watch = Watch {
-                wants_status,
-                ..Watch::default()
-            };
+        let files = |who| HostFiles {
+            kernel: PathBuf::new(),
+            initrd: PathBuf::new(),
+            says_status: who,
+        };
+        let end = |wants_status: bool, lines: &[&str]| {
+            let files = files(vec![Who::Host; usize::from(wants_status)]);
+            let mut watch = Watch::new(Some(&files));
             for line in lines {
                 watch.hear(&Line::Text((*line).to_owned()));
             }
@@ -186,7 +246,7 @@ mod tests {
         let panic = "[    1.0] Kernel panic - not syncing: VFS: Unable to mount root fs";
         assert_eq!(end(false, &[panic, "unimux-status: 0"]), Some(1));
 
-        let mut watch = Watch::default();
+        let mut watch = Watch::new(None);
         watch.hear(&Line::Log {
             time: None,
             core: None,
@@ -194,5 +254,19 @@ mod tests {
             message: GUEST_FAILED.into(),
         });
         assert_eq!(watch.failure().map(|it| it.0), Some(1));
+
+        let of_guests = |lines: &[(usize, &str)]| {
+            let mut watch = Watch::new(Some(&files(vec![Who::Guest(0), Who::Guest(2)])));
+            for (index, text) in lines {
+                let (index, text) = (*index, (*text).to_owned());
+                watch.hear(&Line::Guest { index, text });
+            }
+            watch.failure().map(|it| it.0)
+        };
+        let [well, badly] = ["unimux-status: 0", "unimux-status: 4"];
+        assert_eq!(of_guests(&[(0, well), (1, badly), (2, well)]), None);
+        assert_eq!(of_guests(&[(0, well), (2, badly)]), Some(4));
+        assert_eq!(of_guests(&[(0, well), (1, well)]), Some(1), "one is silent");
+        assert_eq!(of_guests(&[(0, well), (2, panic), (2, well)]), Some(1));
     }
 }

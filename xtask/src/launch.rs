@@ -123,7 +123,7 @@ impl Kit {
             Source::Payload => Ok(self.payload()),
             Source::Debian(name) => match (name.as_str(), &self.host) {
                 ("kernel", Some(files)) => Ok(files.kernel.clone()),
-                ("host", Some(files)) => Ok(files.initrd.clone()),
+                ("host" | "guest", Some(files)) => Ok(files.initrd.clone()),
                 _ => bail!("there is no debian:{name} here"),
             },
             Source::File(path) => Ok(workspace::root().join(path)),

@@ -60,36 +60,33 @@ pub(crate) struct Parts {
     pub(crate) payload: Option<PathBuf>,
 }
 
-/// What Linux boots with.
-#[derive(Clone, Debug)]
-pub(crate) struct Images {
-    /// An arm64 `Image`.
-    pub(crate) kernel: PathBuf,
-    /// The host's first file system; has those of its tenants in it.
-    pub(crate) initrd: PathBuf,
+/// Makes the first file system of a Linux host, which has those of its tenants in it.
+pub(crate) fn of_host(debian: &Debian, parts: &Parts) -> Result<PathBuf> {
+    let step = Step::begin("Making the first file systems of the Linux host and its tenants");
+    let tenant = tenant(debian, parts)?;
+    let host = host(debian, parts, &tenant)?;
+    let [all, tenants] = [&host, &tenant].map(|it| it.len() >> 20);
+    let path = write("host.cpio", &host)?;
+    step.done(&format!("{all} MiB, {tenants} MiB of it for tenants"));
+    Ok(path)
 }
 
-impl Images {
-    /// Makes them from Debian's files.
-    pub(crate) fn build(debian: &Debian, parts: &Parts) -> Result<Self> {
-        let step = Step::begin("Making the first file systems of the Linux host and its tenants");
-        let folder = workspace::output().join("linux");
-        fs::create_dir_all(&folder)?;
-        let tenant = tenant(debian, parts)?;
-        let tenant_bytes = tenant.len();
-        let host = host(debian, parts, &tenant)?;
-        let initrd = folder.join("host.cpio");
-        fs::write(&initrd, &host)?;
-        step.done(&format!(
-            "{} MiB, {} MiB of it for tenants",
-            host.len() >> 20,
-            tenant_bytes >> 20
-        ));
-        Ok(Self {
-            kernel: debian.kernel(),
-            initrd,
-        })
-    }
+/// Makes the first file system of Linux guests of Unimux's own: that of a tenant.
+pub(crate) fn of_guest(debian: &Debian, parts: &Parts) -> Result<PathBuf> {
+    let step = Step::begin("Making the first file system of Linux guests");
+    let mut guest = tenant(debian, parts)?;
+    guest.extend(payload(parts)?);
+    let path = write("guest.cpio", &guest)?;
+    step.done(&format!("{} MiB", guest.len() >> 20));
+    Ok(path)
+}
+
+fn write(name: &str, archive: &[u8]) -> Result<PathBuf> {
+    let folder = workspace::output().join("linux");
+    fs::create_dir_all(&folder)?;
+    let path = folder.join(name);
+    fs::write(&path, archive)?;
+    Ok(path)
 }
 
 fn tenant(debian: &Debian, parts: &Parts) -> Result<Vec<u8>> {
@@ -110,13 +107,18 @@ fn host(debian: &Debian, parts: &Parts, tenant: &[u8]) -> Result<Vec<u8>> {
     add_programs(&mut cpio, debian, &PROGRAMS_HOST)?;
     cpio.file(TENANT_KERNEL, 0o644, &fs::read(debian.kernel())?);
     cpio.file(TENANT_INITRD, 0o644, tenant);
+    cpio.file(TENANT_PAYLOAD, 0o644, &payload(parts)?);
+    Ok(cpio.finish())
+}
+
+/// The archive with the file that they move.
+fn payload(parts: &Parts) -> Result<Vec<u8>> {
     let mut payload = Cpio::default();
     if let Some(path) = &parts.payload {
         let bytes = fs::read(path).with_context(|| format!("no payload {}", path.display()))?;
         payload.file(PAYLOAD, 0o644, &bytes);
     }
-    cpio.file(TENANT_PAYLOAD, 0o644, &payload.finish());
-    Ok(cpio.finish())
+    Ok(payload.finish())
 }
 
 /// What both have: a shell with its tools, Unimux's program, the scripts of `xtask/linux/<role>`.

@@ -9,7 +9,7 @@ mod image;
 mod modules;
 mod programs;
 
-pub(crate) use image::{Images, Parts};
+pub(crate) use image::{Parts, of_guest, of_host};
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use crate::debian::{Debian, Images, Parts};
+use crate::debian::{self, Debian, Parts};
 use crate::{artifacts, tools, workspace};
 
 /// Brings Debian's arm64 kernel and programs, and makes what a KVM host and its tenants boot with.
@@ -37,9 +37,14 @@ impl Linux {
             tool: Some(tool),
             payload: self.payload,
         };
-        let images = Images::build(&debian, &parts)?;
-        println!("kernel {}", workspace::short(&images.kernel));
-        println!("initrd {}", workspace::short(&images.initrd));
+        let kernel = debian.kernel();
+        println!("kernel {}", workspace::short(&kernel));
+        for (name, initrd) in [
+            ("host", debian::of_host(&debian, &parts)?),
+            ("guest", debian::of_guest(&debian, &parts)?),
+        ] {
+            println!("{name:6} {}", workspace::short(&initrd));
+        }
         Ok(ExitCode::SUCCESS)
     }
 }
