@@ -9,7 +9,7 @@ use unimux_abi::completion::{self, Detail, Head, Status};
 use unimux_abi::counters::Counter;
 use unimux_abi::response::Event;
 use unimux_abi::work::Opcode;
-use unimux_engine::Engine;
+use unimux_engine::{Engine, EngineError};
 
 use crate::object::{Function, Peer, QueuePair, Receive, Request, Stage};
 use crate::turn::Step;
@@ -113,7 +113,11 @@ impl<E: Engine> Firmware<E> {
         let mut any = false;
         while let Some((token, result)) = self.engine.reap() {
             any = true;
-            let Some(flight) = self.flights.end(token) else {
+            let flight = match result {
+                Err(EngineError::Stuck) => self.flights.get_stuck(token),
+                _ => self.flights.end(token),
+            };
+            let Some(flight) = flight else {
                 continue;
             };
             let (index, qp) = (usize::from(flight.function), flight.qp);
@@ -136,6 +140,10 @@ impl<E: Engine> Firmware<E> {
                 queue_pair.stage = Stage::Idle;
                 self.complete(index, qp, platform);
             }
+            self.resume_if_hot(index);
+        }
+        if any {
+            self.feed();
         }
         any
     }

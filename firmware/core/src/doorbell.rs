@@ -58,6 +58,8 @@ pub(crate) struct Attention {
     recent: u64,
     /// Queue pairs that wait for their peer until some time.
     pub(crate) waiting: u64,
+    /// Queue pairs whose request the engine had no room for.
+    starved: u64,
     /// The queue pair that had the last turn.
     last: u8,
     turns: u8,
@@ -102,6 +104,12 @@ impl Attention {
         self.hot &= !(1 << qp);
     }
 
+    /// The queue pair has work that the engine has no room for.
+    const fn starve(&mut self, qp: u16) {
+        self.hot &= !(1 << qp);
+        self.starved |= 1 << qp;
+    }
+
     /// The queue pair is gone, or served no more.
     pub(crate) const fn drop_qp(&mut self, qp: u16) {
         let others = !(1 << qp);
@@ -109,6 +117,7 @@ impl Attention {
         self.hot &= others;
         self.warm &= others;
         self.waiting &= others;
+        self.starved &= others;
     }
 
     /// The function's queues had work: its rings mean something.
@@ -291,6 +300,37 @@ impl<E: Engine> Firmware<E> {
         self.watch.clear_waiting(index);
         self.control.forget(index);
         self.schedule.sleep(index);
+    }
+
+    /// A queue pair has work that the engine has no room for. Others, whose bytes this core moves,
+    /// have their turns meanwhile.
+    #[cold]
+    pub(crate) fn starve(&mut self, index: usize, qp: u16) {
+        self.functions[index].attention.starve(qp);
+        self.starved |= 1 << index;
+    }
+
+    /// The engine may have room again: whoever had none is worth a look, and whoever is furthest
+    /// behind comes first.
+    pub(crate) fn feed(&mut self) {
+        let mut left = core::mem::take(&mut self.starved);
+        while left != 0 {
+            let index = left.trailing_zeros() as usize;
+            left &= left - 1;
+            let attention = &mut self.functions[index].attention;
+            let starved = core::mem::take(&mut attention.starved);
+            attention.heat(starved);
+            self.resume_if_hot(index);
+        }
+    }
+
+    /// Gives a function turns that waited for the engine, if it has queue pairs that are worth a
+    /// look.
+    pub(crate) fn resume_if_hot(&mut self, index: usize) {
+        let function = &self.functions[index];
+        if function.is_attached() && function.attention.next_hot().is_some() {
+            self.schedule.resume(index);
+        }
     }
 
     /// Looks at the ring word of one function that has no work, whichever is next. While others

@@ -24,6 +24,8 @@ pub(crate) struct Flights {
     places: Box<[(u64, Flight)]>,
     /// Tokens of which no copy is in flight; a bit for each.
     free: u64,
+    /// Tokens of copies that were told to have failed and may still be going on.
+    stuck: u64,
     next_sequence: u64,
 }
 
@@ -41,6 +43,7 @@ impl Flights {
         Self {
             places: vec![(0, nobody); depth].into_boxed_slice(),
             free: all(depth),
+            stuck: 0,
             next_sequence: 0,
         }
     }
@@ -62,14 +65,25 @@ impl Flights {
         }
     }
 
-    /// The copy with this token has come back.
+    /// The copy with this token has come back. `None` if nobody waits for it, or any more.
     pub(crate) fn end(&mut self, token: Token) -> Option<Flight> {
         let &(_, flight) = self.places.get(usize::from(token.0))?;
         if !self.is_in_flight(token) {
             return None;
         }
         self.free |= 1 << token.0;
-        Some(flight)
+        let was_told = self.stuck & 1 << token.0 != 0;
+        self.stuck &= !(1 << token.0);
+        (!was_told).then_some(flight)
+    }
+
+    /// The copy with this token has failed and may still be going on: who waits for it is told, and
+    /// no mark after it is passed before it has come back.
+    pub(crate) fn get_stuck(&mut self, token: Token) -> Option<Flight> {
+        let &(_, flight) = self.places.get(usize::from(token.0))?;
+        let is_known = self.is_in_flight(token) && self.stuck & 1 << token.0 == 0;
+        self.stuck |= u64::from(is_known) << token.0;
+        is_known.then_some(flight)
     }
 
     pub(crate) const fn is_empty(&self) -> bool {
@@ -128,6 +142,20 @@ mod tests {
         assert_eq!(flights.end(c), Some(FLIGHT));
         assert_eq!(flights.end(c), None, "a token comes back once");
         assert!(flights.is_empty());
+    }
+
+    #[test]
+    fn a_copy_that_is_stuck_is_told_once_and_holds_its_mark() {
+        let mut flights = Flights::new(2);
+        let a = start(&mut flights).unwrap();
+        let mark = flights.mark();
+        assert_eq!(flights.get_stuck(a), Some(FLIGHT));
+        assert_eq!(flights.get_stuck(a), None);
+        assert!(!flights.has_passed(mark) && !flights.is_empty());
+        assert_eq!(flights.end(a), None);
+        assert!(flights.has_passed(mark) && flights.is_empty());
+        let again = start(&mut flights).unwrap();
+        assert_eq!(flights.end(again), Some(FLIGHT));
     }
 
     #[test]

@@ -14,7 +14,7 @@
 //!   turn.rs       which of its queue pairs, and what does that one need?
 //!   fetch.rs      copy the next entry of a send queue, once
 //!   admit.rs      is it allowed? keys, bounds, rights; names become ranges
-//!   transfer.rs   ranges become spans, blocks of 16 KiB go to the engine
+//!   transfer.rs   ranges become spans, blocks go to the engine
 //!   complete.rs   the engine is done: tell requester and responder
 //!   notify.rs     somebody sleeps on that completion queue: raise an interrupt
 //! ```
@@ -108,6 +108,8 @@ pub enum Progress {
     /// It found nothing, but functions are still being looked at closely, or wait for time to
     /// pass.
     Attentive,
+    /// Nothing to do until the engine has ended something, or some guest rings.
+    Waiting,
     /// Nothing to do until some guest rings.
     Idle,
 }
@@ -156,6 +158,8 @@ pub struct Firmware<E> {
     physical: Option<Physical>,
     /// Functions that have limits; a bit for each.
     limited: u64,
+    /// Functions with work that the engine had no room for; a bit for each.
+    starved: u64,
     busy_cycles: u64,
 }
 
@@ -177,6 +181,7 @@ impl<E: Engine> Firmware<E> {
             revocations: 0,
             physical: None,
             limited: 0,
+            starved: 0,
             busy_cycles: 0,
         }
     }
@@ -253,10 +258,12 @@ impl<E: Engine> Firmware<E> {
         self.watch.next_round();
         if worked || commanded {
             Progress::Busy
-        } else if self.is_quiet() {
-            Progress::Idle
-        } else {
+        } else if !self.is_quiet() {
             Progress::Attentive
+        } else if E::HAS_JOBS && !self.flights.is_empty() {
+            Progress::Waiting
+        } else {
+            Progress::Idle
         }
     }
 
@@ -301,10 +308,9 @@ impl<E: Engine> Firmware<E> {
         self.functions.iter().any(|it| it.attention.served != 0)
     }
 
-    /// Whether nothing is in flight, runnable, or waiting for time to pass.
+    /// Whether nothing is runnable, or waiting for time to pass. The engine may have something.
     fn is_quiet(&self) -> bool {
-        self.flights.is_empty()
-            && self.schedule.is_empty()
+        self.schedule.is_empty()
             && !self.watch.is_expectant()
             && !self.control.has_work()
             && self.leaving == 0

@@ -59,6 +59,12 @@ impl Schedule {
         }
     }
 
+    /// As [`wake`](Self::wake), of a function that did not rest but waited for the engine: it is as
+    /// far behind as it was.
+    pub(crate) const fn resume(&mut self, function: usize) {
+        self.runnable |= 1 << function;
+    }
+
     pub(crate) const fn sleep(&mut self, function: usize) {
         self.runnable &= !(1 << function);
     }
@@ -172,6 +178,20 @@ mod tests {
         }
         schedule.wake(1);
         assert_eq!(turns_of_two(&mut schedule), [50, 50]);
+    }
+
+    #[test]
+    fn who_waited_for_the_engine_did_not_rest() {
+        let mut schedule = Schedule::new();
+        schedule.wake(0);
+        schedule.wake(1);
+        schedule.sleep(1);
+        for _ in 0..50 {
+            assert_eq!(schedule.next(), Some(0));
+            schedule.charge(0, 1000);
+        }
+        schedule.resume(1);
+        assert_eq!(turns_of_two(&mut schedule), [25, 75]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use core::sync::atomic::Ordering;
 use unimux_abi::completion::{Detail, Status};
 use unimux_abi::limits::BLOCK_BYTES;
 use unimux_abi::work::{MAX_INLINE_BYTES, Opcode};
-use unimux_engine::{Copy, Engine, Full, Submitted};
+use unimux_engine::{COPIES_MAX, Copy, Engine, Full, Way};
 use unimux_memory::Span;
 
 use crate::flight::Flights;
@@ -97,7 +97,7 @@ impl<E: Engine> Firmware<E> {
     }
 }
 
-/// Hands up to a block of memory to the engine, as many copies as it takes. Whether it took all.
+/// Hands up to a block of memory to the engine, the way it takes it. Whether it took any.
 #[inline]
 fn move_block<E: Engine>(
     engine: &mut E,
@@ -105,35 +105,89 @@ fn move_block<E: Engine>(
     functions: &[Function],
     request: &mut Request,
 ) -> Result<bool, (Status, Detail)> {
+    match engine.way(request.total_bytes) {
+        Way::Now => {
+            move_now(engine, functions, request)?;
+            Ok(true)
+        }
+        Way::Job { block_bytes } => start_job(engine, flights, functions, request, block_bytes),
+        Way::Full => Ok(false),
+    }
+}
+
+/// Has this core move a block.
+#[inline]
+fn move_now<E: Engine>(
+    engine: &mut E,
+    functions: &[Function],
+    request: &mut Request,
+) -> Result<(), (Status, Detail)> {
     let mut left = BLOCK_BYTES.min(u64::from(request.total_bytes - request.submitted_bytes));
     while left > 0 {
-        let gone = |gone| failure(request.opcode, gone);
-        let from = next_range(functions, &mut request.from).ok_or(gone(Gone::Source))?;
-        let to = next_range(functions, &mut request.destination).ok_or(gone(Gone::Destination))?;
-        let len_bytes = from.here.len_bytes().min(to.here.len_bytes()).min(left);
-        let copy = Copy::new(
-            from.here.split_at(len_bytes).0,
-            to.here.split_at(len_bytes).0,
-        );
-        let copy = copy.expect("both spans are at least this long");
-        let Some(token) = flights.token() else {
-            return Ok(false);
-        };
-        match engine.submit(token, copy) {
-            Ok(Submitted::Done) => {}
-            Ok(Submitted::InFlight) => {
-                flights.start(token, request.flight);
-                request.in_flight += 1;
-            }
-            Err(Full) => return Ok(false),
-        }
-        let over = [from, to].map(|range| range.advance(len_bytes as u32));
-        request.from.pass(over[0]);
-        request.destination.pass(over[1]);
+        let copy = next_copy(functions, request, left)?;
+        engine.move_now(copy);
+        let len_bytes = copy.len_bytes();
         request.submitted_bytes += len_bytes as u32;
         left -= len_bytes;
     }
+    Ok(())
+}
+
+/// Starts a job of a block, or of as many copies as one can have. Whether there was room for it.
+/// A block is in one piece or in pages; either way it ends as one.
+fn start_job<E: Engine>(
+    engine: &mut E,
+    flights: &mut Flights,
+    functions: &[Function],
+    request: &mut Request,
+    block_bytes: u32,
+) -> Result<bool, (Status, Detail)> {
+    let Some(token) = flights.token() else {
+        return Ok(false);
+    };
+    let mut copies = heapless::Vec::<Copy, COPIES_MAX>::new();
+    let block_bytes = block_bytes.min(request.total_bytes - request.submitted_bytes);
+    let mut left = u64::from(block_bytes);
+    while left > 0 && !copies.is_full() {
+        let copy = next_copy(functions, request, left)?;
+        left -= copy.len_bytes();
+        // There was room, so this does nothing but to add it.
+        let _ = copies.push(copy);
+    }
+    // An engine that said it has room, and has none, would lose what was passed.
+    let started = engine.start(token, &copies);
+    started.map_err(|Full| (Status::Fatal, Detail::Engine))?;
+    flights.start(token, request.flight);
+    request.in_flight += 1;
+    request.submitted_bytes += block_bytes - left as u32;
     Ok(true)
+}
+
+/// The next piece of a request that is in one piece on both sides, at most `len_bytes` long. It is
+/// passed.
+#[inline]
+fn next_copy(
+    functions: &[Function],
+    request: &mut Request,
+    len_bytes: u64,
+) -> Result<Copy, (Status, Detail)> {
+    let gone = |gone| failure(request.opcode, gone);
+    let from = next_range(functions, &mut request.from).ok_or(gone(Gone::Source))?;
+    let to = next_range(functions, &mut request.destination).ok_or(gone(Gone::Destination))?;
+    let len_bytes = from
+        .here
+        .len_bytes()
+        .min(to.here.len_bytes())
+        .min(len_bytes);
+    let copy = Copy::new(
+        from.here.split_at(len_bytes).0,
+        to.here.split_at(len_bytes).0,
+    );
+    let copy = copy.expect("both spans are at least this long");
+    let over = [from, to].map(|range| range.advance(len_bytes as u32));
+    request.from.pass(over[0]);
+    request.destination.pass(over[1]);
+    Ok(copy)
 }
 
 /// Changes the peer's word and writes its old value to the request's destination.

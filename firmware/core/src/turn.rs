@@ -48,7 +48,7 @@ impl<E: Engine> Firmware<E> {
                     return true;
                 }
                 Step::Nothing => self.functions[index].attention.had_none(qp),
-                Step::EngineFull => return false,
+                Step::EngineFull => self.starve(index, qp),
             }
         }
         // Looking on costs nobody anything only while nobody else has work. The ring word is left

@@ -57,4 +57,18 @@ impl Copy {
     pub const fn len_bytes(self) -> u64 {
         self.source.len_bytes()
     }
+
+    /// The copy of the first `len_bytes` bytes, or of all if there are fewer, and that of the rest.
+    #[must_use]
+    pub fn split_at(self, len_bytes: u64) -> (Self, Self) {
+        let (source, destination) = (
+            self.source.split_at(len_bytes),
+            self.destination.split_at(len_bytes),
+        );
+        let half = |source, destination| Self {
+            source,
+            destination,
+        };
+        (half(source.0, destination.0), half(source.1, destination.1))
+    }
 }

@@ -392,8 +392,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     #[test]
-    fn in_any_order(steps in prop::collection::vec(step(), 1..60)) {
+    fn in_any_order(steps in prop::collection::vec(step(), 1..60), seed: u64, crossover in 0..2000_u32) {
         let mut both = Both::new();
+        let engine = both.real.world.engine();
+        engine.shuffle(seed);
+        engine.set_crossover(crossover);
+        engine.set_block_bytes(256);
         for step in &steps {
             both.apply(step);
         }

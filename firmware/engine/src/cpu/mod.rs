@@ -1,13 +1,13 @@
 //! The engine `cpu`: the core that asks moves the bytes itself.
 //!
 //! It is always there, so every board has an engine, and it is the baseline that others are
-//! measured against. A copy is over when `submit` returns.
+//! measured against. It has no jobs: all is moved when the call returns.
 
 #[cfg_attr(target_arch = "aarch64", path = "aarch64.rs")]
 #[cfg_attr(not(target_arch = "aarch64"), path = "portable.rs")]
 mod bytes;
 
-use crate::{Copy, Engine, EngineError, Full, Submitted, Token};
+use crate::{Copy, Engine, EngineError, Full, Token, Way};
 
 /// The engine that is the calling core.
 ///
@@ -17,14 +17,20 @@ use crate::{Copy, Engine, EngineError, Full, Submitted, Token};
 pub struct CpuEngine;
 
 impl Engine for CpuEngine {
+    const HAS_JOBS: bool = false;
+
     fn depth(&self) -> usize {
         1
     }
 
     #[inline]
-    fn submit(&mut self, _token: Token, copy: Copy) -> Result<Submitted, Full> {
-        copy_now(copy);
-        Ok(Submitted::Done)
+    fn way(&self, _request_bytes: u32) -> Way {
+        Way::Now
+    }
+
+    #[inline]
+    fn start(&mut self, _token: Token, _copies: &[Copy]) -> Result<(), Full> {
+        Err(Full)
     }
 
     #[inline]

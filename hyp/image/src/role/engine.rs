@@ -86,6 +86,12 @@ pub(crate) fn run() -> ! {
                 idle_rounds = 0;
                 time::yield_now();
             }
+            Progress::Waiting => {
+                // A look at doorbells and at the engine with every event, and no more: the event
+                // stream has some in the time of a block, and a guest that rings may SEV.
+                idle_rounds = 0;
+                time::wait_for_event();
+            }
             Progress::Idle => {
                 idle_rounds += 1;
                 if idle_rounds > tour {
