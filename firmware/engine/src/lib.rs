@@ -14,12 +14,17 @@
 //! | engine | what moves the bytes |
 //! |---|---|
 //! | [`cpu`] | the engine core itself |
+//! | [`zdma`] | the eight-channel DMA of a Zynq UltraScale+ |
+//! | [`cdma`] | an AXI CDMA in the FPGA |
 //! | [`Combined`] | the core what is short, a DMA engine the rest |
 #![no_std]
 
+pub mod cdma;
 mod combined;
 mod copy;
 pub mod cpu;
+pub mod dma;
+pub mod zdma;
 
 use thiserror::Error;
 
