@@ -89,8 +89,10 @@ impl VcpuInterrupts {
             match interrupt {
                 Interrupt::Engine => {
                     // Acquire: see `Guest::raise_completion`.
-                    if self.guest.completion.swap(false, Ordering::Acquire) {
-                        self.change(|gic, _| gic.pulse(Line::Shared(COMPLETION)));
+                    if self.guest.completion.swap(false, Ordering::Acquire)
+                        && self.guest.pci.lock().raise()
+                    {
+                        self.complete();
                     }
                 }
                 Interrupt::VirtualTimer => {
@@ -112,6 +114,18 @@ impl VcpuInterrupts {
     /// A store to the emulated GIC.
     pub(crate) fn store(&mut self, frame: Frame, offset: u64, len_bytes: usize, value: u64) {
         self.change(|gic, _| gic.write(frame, offset, len_bytes, value));
+    }
+
+    /// A store to the configuration space of the PCI bus.
+    pub(crate) fn configure_pci(&mut self, offset: u64, len_bytes: usize, value: u64) {
+        if self.guest.pci.lock().write(offset, len_bytes, value) {
+            self.complete();
+        }
+    }
+
+    /// Sends the completion interrupt, which is also the function's INTA.
+    fn complete(&mut self) {
+        self.change(|gic, _| gic.pulse(Line::Shared(COMPLETION)));
     }
 
     /// A write to an SGI register.

@@ -1,6 +1,7 @@
 //! Loads and stores that stage 2 refused: the emulated devices, or a fault.
 
 use unimux_paravirt::{ExitReason, map};
+use unimux_pci::Exits;
 use unimux_trap::{Abort, Direction, Registers};
 use unimux_vgic::Frame;
 
@@ -49,6 +50,23 @@ pub(super) fn data(
             ExitReason::Redistributor,
             gic(Frame::Redistributors, offset),
         );
+    }
+    if let Some(offset) = within(ipa, map::ECAM_BASE, map::ECAM_SIZE) {
+        let len_bytes = access.size.bytes();
+        let outcome = match access.direction {
+            Direction::Read => {
+                let exits = || Exits {
+                    all: guest.counters.all(),
+                    of_timers: guest.counters.of_guest(ExitReason::Timer),
+                };
+                Outcome::Loaded(access, guest.pci.lock().read(offset, len_bytes, exits))
+            }
+            Direction::Write => {
+                interrupts.configure_pci(offset, len_bytes, access.stored_value(registers));
+                Outcome::Done
+            }
+        };
+        return (ExitReason::Pci, outcome);
     }
     (ExitReason::DataFault, Outcome::Fault)
 }

@@ -11,7 +11,7 @@ use unimux_stage2::{Attributes, Frame, FrameArray, Policy, PolicyError, Tables, 
 use unimux_vgic::VirtualGic;
 
 use super::{
-    Guest, console::GuestConsole, lifecycle::Lifecycle, load::Program, power::VcpuPower, tree,
+    Guest, console::GuestConsole, lifecycle::Lifecycle, load::Program, pci, power::VcpuPower, tree,
 };
 use crate::{invariant::holds, memory};
 
@@ -39,7 +39,12 @@ fn one(scenario: &Scenario, index: usize, place: &GuestLayout, affinities: &[u64
     let counters: &'static ExitCounters = Box::leak(Box::new(ExitCounters::new()));
     let (doorbell_pa, doorbell) = memory::doorbell_window(index);
     let policy = holds(
-        policy(place, doorbell_pa, counters, guest.cores.len()),
+        policy(
+            place,
+            [doorbell_pa, pci::info_page(scenario, index)],
+            counters,
+            guest.cores.len(),
+        ),
         "the map is valid",
     );
     let frames: Box<[Frame]> = (0..policy.frames_needed()).map(|_| Frame::new()).collect();
@@ -79,6 +84,7 @@ fn one(scenario: &Scenario, index: usize, place: &GuestLayout, affinities: &[u64
         },
         tables: Lock::new(tables),
         gic: Lock::new(VirtualGic::new(guest.cores.len())),
+        pci: Lock::new(pci::bus(scenario, index)),
         console: Lock::new(GuestConsole::new(index)),
         counters,
         vcpus: guest
@@ -96,7 +102,7 @@ fn one(scenario: &Scenario, index: usize, place: &GuestLayout, affinities: &[u64
 /// What a guest can reach.
 fn policy(
     place: &GuestLayout,
-    doorbell: Pa,
+    [doorbell, info]: [Pa; 2],
     counters: &'static ExitCounters,
     vcpus: usize,
 ) -> Result<Policy, PolicyError> {
@@ -115,6 +121,12 @@ fn policy(
             Attributes::DOORBELL,
         )?
         .map(
+            Ipa::new(map::INFO_BASE),
+            info,
+            map::INFO_SIZE,
+            Attributes::READ_ONLY_PAGE,
+        )?
+        .map(
             Ipa::new(map::COUNTERS_BASE),
             counters,
             map::COUNTERS_SIZE,
@@ -122,5 +134,6 @@ fn policy(
         )?
         .emulate(Ipa::new(map::GICD_BASE), map::GICD_SIZE)?
         .emulate(Ipa::new(map::GICR_BASE), map::GICR_STRIDE * vcpus as u64)?
-        .emulate(Ipa::new(map::UART_BASE), map::UART_SIZE)
+        .emulate(Ipa::new(map::UART_BASE), map::UART_SIZE)?
+        .emulate(Ipa::new(map::ECAM_BASE), map::ECAM_SIZE)
 }

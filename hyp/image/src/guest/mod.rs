@@ -7,6 +7,7 @@ pub(crate) mod console;
 pub(crate) mod lifecycle;
 pub(crate) mod load;
 pub(crate) mod make;
+pub(crate) mod pci;
 pub(crate) mod power;
 pub(crate) mod tree;
 
@@ -21,6 +22,7 @@ use unimux_el2::{
 };
 use unimux_memory::{Ipa, Span, Windows};
 use unimux_paravirt::ExitCounters;
+use unimux_pci::Bus;
 use unimux_scenario::OnFault;
 use unimux_stage2::{FrameArray, Tables};
 use unimux_vgic::VirtualGic;
@@ -44,6 +46,8 @@ pub(crate) struct Guest {
     pub(crate) tables: Lock<Tables<FrameArray<'static>>>,
     /// Its interrupt controller.
     pub(crate) gic: Lock<VirtualGic>,
+    /// Its PCI bus, with its function.
+    pub(crate) pci: Lock<Bus>,
     /// Its console.
     pub(crate) console: Lock<GuestConsole>,
     /// Its exits, in the page that it reads.

@@ -101,6 +101,46 @@ const RDMA_FUNCTION: &[Part] = &[
     ),
 ];
 
+/// The PCI bus: Linux' pci-host-ecam-generic, with one 32-bit window, which is as large as the
+/// function's BAR. INTA of any device is the completion interrupt.
+const PCI: &[Part] = &[
+    Texts("compatible", &["pci-host-ecam-generic"]),
+    Texts("device_type", &["pci"]),
+    Cells("reg", &reg(map::ECAM_BASE, map::ECAM_SIZE)),
+    Cells("bus-range", &[0, 0]),
+    Cells("#address-cells", &[3]),
+    Cells("#size-cells", &[2]),
+    Cells("#interrupt-cells", &[1]),
+    Cells("ranges", PCI_WINDOW.as_flattened()),
+    Cells("interrupt-map-mask", &[0, 0, 0, 7]),
+    Cells(
+        "interrupt-map",
+        &[
+            0,
+            0,
+            0,
+            1,
+            GIC,
+            SPI,
+            map::COMPLETION_INTID - 32,
+            EDGE_RISING,
+        ],
+    ),
+    Flag("dma-coherent"),
+    End,
+];
+
+/// Not prefetchable, of 32 bits (Open Firmware PCI bus binding, 2.2.1.1); the same address on both sides.
+const PCI_WINDOW: &[[u32; 7]] = &[[
+    0x0200_0000,
+    0,
+    map::DOORBELL_BASE as u32,
+    0,
+    map::DOORBELL_BASE as u32,
+    0,
+    map::BAR_SIZE as u32,
+]];
+
 const FUNCTION_FRAMES: &[[u32; 4]] = &[
     reg(map::DOORBELL_BASE, map::DOORBELL_SIZE),
     reg(map::COUNTERS_BASE, map::COUNTERS_SIZE),
@@ -123,6 +163,8 @@ pub(crate) fn make(guest: &Guest, place: &GuestLayout, function: u32, peers: &[u
     interrupt_controller(&mut tree, vcpus as u64);
     tree.begin(&unit("pl011", map::UART_BASE));
     tree.add(UART);
+    tree.begin(&unit("pcie", map::ECAM_BASE));
+    tree.add(PCI);
     tree.begin(&unit("unimux", map::DOORBELL_BASE));
     tree.add(RDMA_FUNCTION);
     tree.cells("function-id", &[function]);

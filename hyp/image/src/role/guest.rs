@@ -168,6 +168,7 @@ fn keep(guest: &Guest) {
         }
     }
     guest.gic.lock().reset();
+    guest.pci.lock().reset();
     begin_life(guest);
     guest.tables.lock().restore(&mut LoadedGuest, doorbell);
     guest
