@@ -30,6 +30,9 @@ pub(crate) struct Board {
     pub(crate) device_tree_address: Option<u64>,
     /// How QEMU models it, if it does.
     pub(crate) qemu: Option<Machine>,
+    /// How its boot loader is reached.
+    #[serde(default)]
+    pub(crate) flash: Flash,
 }
 
 /// A machine of QEMU.
@@ -50,6 +53,19 @@ pub(crate) struct Machine {
     /// What else it takes.
     #[serde(default)]
     pub(crate) args: Vec<String>,
+}
+
+/// What `cargo xtask flash` must know of a board's boot loader and debug port.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Flash {
+    /// Bits per second of its console.
+    pub(crate) baud: Option<u32>,
+    /// bootgen's name of the chip, if its boot ROM wants a BOOT.BIN.
+    pub(crate) bootgen: Option<String>,
+    /// OpenOCD's configuration files for its debug port.
+    #[serde(default)]
+    pub(crate) openocd: Vec<String>,
 }
 
 impl Board {

@@ -17,6 +17,7 @@ use crate::kvm_host::{self, HostFiles, Watch};
 use crate::machine_tree::{self, Modules, Simulator, loaded};
 use crate::qemu::{self, End};
 use crate::scenario_file::{ScenarioFile, Source};
+use crate::start::Start;
 use crate::terminal::Step;
 use crate::workspace;
 
@@ -46,12 +47,9 @@ pub(crate) struct Kit {
     pub(crate) payload: Option<PathBuf>,
     /// What `debian:kernel` and `debian:host` stand for.
     pub(crate) host: Option<HostFiles>,
-    /// What starts the image, with `booti`, as it does on boards; QEMU itself, if it is nothing.
-    pub(crate) u_boot: Option<PathBuf>,
+    /// What starts the image.
+    pub(crate) start: Start,
 }
-
-/// What U-Boot takes of the end of RAM for itself and the device tree.
-const U_BOOT_BYTES: u64 = 64 << 20;
 
 impl Kit {
     /// Builds Unimux, and of the guest programs what the scenarios ask for.
@@ -75,7 +73,7 @@ impl Kit {
             this_claim: None,
             payload: None,
             host: None,
-            u_boot: None,
+            start: Start::Emulator,
         };
         if sources.iter().any(|it| matches!(it, Source::Program(_))) {
             step.detail("guest programs");
@@ -178,57 +176,79 @@ impl Order<'_> {
         Ok(model)
     }
 
-    /// QEMU's arguments. Writes the device tree that they name.
-    pub(crate) fn arguments(&self) -> Result<Vec<String>> {
+    /// The device tree of the machine that QEMU is.
+    pub(crate) fn simulated_tree(&self) -> Result<Vec<u8>> {
         let machine = self.kit.board.machine()?;
-        let folder = workspace::output().join(&self.kit.board.name);
-        fs::create_dir_all(&folder)?;
-        let model = self.model()?;
-        let memory_bytes = self.memory_mib(machine) << 20;
-        let its_tree = folder.join("machine.dtb");
-        match self.kit.board.device_tree() {
-            Some(source) => machine_tree::compile(&source, &its_tree)?,
-            None => dump_tree(machine, &model, &its_tree)?,
-        }
+        let its_tree = match self.kit.board.device_tree() {
+            Some(source) => machine_tree::compile(&source, &self.folder()?)?,
+            None => {
+                let dumped = self.folder()?.join("machine.dtb");
+                dump_tree(machine, &self.model()?, &dumped)?;
+                fs::read(&dumped)?
+            }
+        };
         let simulator = Simulator {
-            memory: self.kit.board.banks(memory_bytes)?,
+            memory: self.kit.board.banks(self.memory_mib(machine) << 20)?,
             seed: self.seed,
         };
-        let its_tree = machine_tree::in_simulator(&fs::read(&its_tree)?, &simulator)?;
+        machine_tree::in_simulator(&its_tree, &simulator)
+    }
 
-        let taken = self.kit.u_boot.as_ref().map_or(0, |_| U_BOOT_BYTES);
-        let mut modules = Modules::in_first_bank(&its_tree, taken)?;
+    /// A machine's tree with the scenario in it, and the files that the scenario names, each at its
+    /// place in RAM, below what the starter keeps of its end.
+    pub(crate) fn place(&self, machine: &[u8], kept_bytes: u64) -> Result<(Vec<u8>, Modules)> {
+        let mut modules = Modules::in_first_bank(machine, kept_bytes)?;
         let scenario = self
             .scenario
             .resolve(|source, loaded| modules.place(&self.kit.file(source)?, loaded))?;
-        let dtb = machine_tree::with_scenario(&its_tree, &scenario, !self.scenario.unchecked)?;
-        let tree = folder.join("scenario.dtb");
-        fs::write(&tree, dtb)?;
+        let tree = machine_tree::with_scenario(machine, &scenario, !self.scenario.unchecked)?;
+        Ok((tree, modules))
+    }
 
+    /// Where the board's files are made.
+    pub(crate) fn folder(&self) -> Result<PathBuf> {
+        let folder = workspace::output().join(&self.kit.board.name);
+        fs::create_dir_all(&folder)?;
+        Ok(folder)
+    }
+
+    /// QEMU's arguments. Writes the device tree that they name.
+    pub(crate) fn arguments(&self) -> Result<Vec<String>> {
+        let machine = self.kit.board.machine()?;
         let mut arguments = vec!["-M".to_owned(), machine.machine.clone()];
-        arguments.extend(model);
+        arguments.extend(self.model()?);
+        arguments.extend(self.kit.start.arguments());
+        if !self.kit.start.has_all() {
+            arguments.extend(self.loaded()?);
+        }
+        arguments.extend(["-semihosting-config", "enable=on,target=native"].map(str::to_owned));
+        if self.clock == Clock::Instructions {
+            arguments.extend(["-icount", "shift=0,sleep=off"].map(str::to_owned));
+        }
+        arguments.extend(self.arguments.iter().cloned());
+        Ok(arguments)
+    }
+
+    /// QEMU's arguments that put image, device tree and modules into its memory.
+    fn loaded(&self) -> Result<Vec<String>> {
+        let board = &self.kit.board;
+        let (dtb, modules) = self.place(&self.simulated_tree()?, self.kit.start.kept_bytes())?;
+        let tree = self.folder()?.join("scenario.dtb");
+        fs::write(&tree, dtb)?;
         let image = &self.kit.unimux.raw;
-        match self.kit.board.device_tree_address {
+        let mut arguments = vec![];
+        match board.device_tree_address {
             Some(address) => {
                 // QEMU itself would say that RAM is in one piece.
                 arguments.extend(loaded(&tree, address, ""));
-                arguments.extend(loaded(image, self.kit.board.load_address, ",cpu-num=0"));
+                arguments.extend(loaded(image, board.load_address, ",cpu-num=0"));
             }
             None => {
                 arguments.extend(["-kernel".to_owned(), image.display().to_string()]);
                 arguments.extend(["-dtb".to_owned(), tree.display().to_string()]);
             }
         }
-        // QEMU offers the image to it, and it asks QEMU for one first of all.
-        if let Some(u_boot) = &self.kit.u_boot {
-            arguments.extend(["-bios".to_owned(), u_boot.display().to_string()]);
-        }
-        arguments.extend(["-semihosting-config", "enable=on,target=native"].map(str::to_owned));
-        if self.clock == Clock::Instructions {
-            arguments.extend(["-icount", "shift=0,sleep=off"].map(str::to_owned));
-        }
         arguments.extend(modules.arguments());
-        arguments.extend(self.arguments.iter().cloned());
         Ok(arguments)
     }
 
@@ -309,7 +329,7 @@ fn dump_tree(machine: &Machine, model: &[String], to: &Path) -> Result<()> {
 }
 
 /// The strings of EL2's log.
-fn log_table(unimux: &Program) -> Result<Option<Table>> {
+pub(crate) fn log_table(unimux: &Program) -> Result<Option<Table>> {
     let elf = fs::read(&unimux.elf)?;
     Table::parse(&elf).context("the strings of EL2's log cannot be read from its ELF file")
 }

@@ -6,22 +6,21 @@
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use dtoolkit::fdt::Fdt;
 use dtoolkit::model::{DeviceTree, DeviceTreeNode, DeviceTreeProperty};
 use dtoolkit::{Node, Property};
 use unimux_scenario::{
-    Machine, Module, Scenario,
+    Machine, Module, PaRange, Scenario,
     arm64_image::{HEADER_LEN, ImageHeader},
     host::IMAGE_ALIGN,
 };
 use unimux_tree::Tree;
 
 use crate::scenario_file::Loaded;
-use crate::tools::DTC;
-use crate::workspace;
+use crate::tools::{self, DTC};
+use crate::{qemu, workspace};
 
 /// Modules begin at pages.
 const MODULE_ALIGN: u64 = 4096;
@@ -91,6 +90,16 @@ impl Modules {
         Ok(module)
     }
 
+    /// First address that one of them takes.
+    pub(crate) fn low(&self) -> u64 {
+        self.low
+    }
+
+    /// All of them.
+    pub(crate) fn placed(&self) -> &[(PathBuf, Module)] {
+        &self.placed
+    }
+
     /// QEMU's arguments that load them.
     pub(crate) fn arguments(&self) -> Vec<String> {
         let placed = self.placed.iter();
@@ -102,8 +111,7 @@ impl Modules {
 
 /// QEMU's arguments that load a file.
 pub(crate) fn loaded(path: &Path, address: u64, more: &str) -> [String; 2] {
-    // A comma separates options; two are one comma in a value.
-    let file = path.display().to_string().replace(',', ",,");
+    let file = qemu::option_value(path);
     let option = format!("loader,file={file},addr={address:#x},force-raw=on{more}");
     ["-device".to_owned(), option]
 }
@@ -118,16 +126,12 @@ fn image_bytes(path: &Path, len_bytes: u64) -> Result<u64> {
 }
 
 /// Compiles the source of a board's tree.
-pub(crate) fn compile(source: &Path, to: &Path) -> Result<()> {
-    let mut dtc = Command::new(DTC.program);
+pub(crate) fn compile(source: &Path, folder: &Path) -> Result<Vec<u8>> {
+    let compiled = folder.join("machine.dtb");
+    let mut dtc = DTC.command();
     dtc.args(["-q", "-I", "dts", "-O", "dtb", "-o"]);
-    let output = dtc.arg(to).arg(source).output();
-    let output = output.context("dtc cannot be started: `cargo xtask setup` brings it")?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        bail!("{}: {}", workspace::short(source), said.trim());
-    }
-    Ok(())
+    tools::quietly(dtc.args([&compiled, source])).with_context(|| workspace::short(source))?;
+    Ok(fs::read(&compiled)?)
 }
 
 /// What a simulator has that a board may not have.
@@ -154,19 +158,39 @@ pub(crate) fn in_simulator(dtb: &[u8], simulator: &Simulator) -> Result<Vec<u8>>
         .flat_map(|it| [(it >> 32) as u32, *it as u32])
         .collect();
     memory.add_property(DeviceTreeProperty::new("reg", cells)?);
-    let chosen = "chosen";
-    if tree.root.child_mut(chosen).is_none() {
-        tree.root.add_child(DeviceTreeNode::new(chosen)?);
-    }
-    let chosen = tree.root.child_mut(chosen).context("it is there now")?;
+    let chosen = chosen(&mut tree)?;
     chosen.add_property(DeviceTreeProperty::new("unimux,semihosting", [0_u8; 0])?);
-    if chosen.property("rng-seed").is_none() {
-        chosen.add_property(DeviceTreeProperty::new(
-            "rng-seed",
-            entropy(simulator.seed)?,
-        )?);
+    if chosen.property(SEED).is_none() {
+        chosen.add_property(DeviceTreeProperty::new(SEED, entropy(simulator.seed)?)?);
     }
     Ok(tree.to_dtb())
+}
+
+/// The tree of a board, with entropy that is new each time this is called.
+///
+/// A card has the same at every boot. It is a secret as long as the card is, and Unimux stirs the
+/// time into it.
+pub(crate) fn on_board(dtb: &[u8]) -> Result<Vec<u8>> {
+    let mut tree = DeviceTree::from_fdt(&fdt(whole(dtb)?)?);
+    chosen(&mut tree)?.add_property(DeviceTreeProperty::new(SEED, entropy(None)?)?);
+    Ok(tree.to_dtb())
+}
+
+/// Where a loader puts entropy, below `/chosen`.
+const SEED: &str = "rng-seed";
+
+fn chosen(tree: &mut DeviceTree) -> Result<&mut DeviceTreeNode> {
+    let name = "chosen";
+    if tree.root.child_mut(name).is_none() {
+        tree.root.add_child(DeviceTreeNode::new(name)?);
+    }
+    tree.root.child_mut(name).context("it is there now")
+}
+
+/// The bank of RAM that files are put into.
+pub(crate) fn first_bank(dtb: &[u8]) -> Result<PaRange> {
+    let machine = Machine::read(&Tree::new(whole(dtb)?)?)?;
+    machine.memory.first().copied().context("it has memory")
 }
 
 /// Random bytes, or with a seed always the same.

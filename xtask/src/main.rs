@@ -11,6 +11,7 @@ mod claims;
 mod console;
 mod debian;
 mod elf;
+mod flash;
 mod host_bench;
 mod host_steps;
 mod kvm_host;
@@ -21,6 +22,7 @@ mod plots;
 mod qemu;
 mod refusals;
 mod scenario_file;
+mod start;
 mod terminal;
 mod tools;
 mod verb;
@@ -38,6 +40,7 @@ use clap::{Parser, Subcommand};
 ///   cargo xtask run              two guests move a file through one engine
 ///   cargo xtask test             every test: host, property, QEMU
 ///   cargo xtask bench            the numbers, with their limits
+///   cargo xtask flash            a card, or a cable, for a board
 #[derive(Parser)]
 #[command(name = "cargo xtask", verbatim_doc_comment)]
 struct Arguments {
@@ -52,6 +55,7 @@ enum Verb {
     Run(verb::run::Run),
     Test(verb::test::Test),
     Bench(verb::bench::Bench),
+    Flash(verb::flash::Flash),
     Gdb(verb::gdb::Gdb),
     Size(verb::size::Size),
     Linux(verb::linux::Linux),
@@ -65,6 +69,7 @@ fn main() -> ExitCode {
         Verb::Run(verb) => verb.run(),
         Verb::Test(verb) => verb.run(),
         Verb::Bench(verb) => verb.run(),
+        Verb::Flash(verb) => verb.run(),
         Verb::Gdb(verb) => verb.run(),
         Verb::Size(verb) => verb.run(),
         Verb::Linux(verb) => verb.run(),

@@ -6,6 +6,7 @@
 
 use std::io::Read;
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
@@ -28,6 +29,11 @@ pub(crate) enum End {
 
 /// How long QEMU may take to be gone once it has closed its output.
 const EXIT_PATIENCE: Duration = Duration::from_secs(5);
+
+/// A path as the value of an option of QEMU's: a comma separates options; two are one in a value.
+pub(crate) fn option_value(path: &Path) -> String {
+    path.display().to_string().replace(',', ",,")
+}
 
 /// A command line that starts QEMU so that it cannot outlive this process.
 pub(crate) fn command(binary: &str, arguments: &[String]) -> Command {

@@ -68,6 +68,24 @@ impl Step {
         }
     }
 
+    /// Says what begins that has `bytes` bytes to go through.
+    pub(crate) fn measured(what: impl Into<String>, bytes: u64) -> Self {
+        let step = Self::begin(what);
+        let template = "{msg} {wide_bar} {binary_bytes} of {binary_total_bytes}, {eta} left";
+        if let (Some(bar), Ok(style)) = (&step.bar, ProgressStyle::with_template(template)) {
+            bar.set_style(style);
+            bar.set_length(bytes);
+        }
+        step
+    }
+
+    /// So many bytes more are through.
+    pub(crate) fn advance(&self, bytes: u64) {
+        if let Some(bar) = &self.bar {
+            bar.inc(bytes);
+        }
+    }
+
     /// Says what is going on inside it; on a terminal only.
     pub(crate) fn detail(&self, detail: &str) {
         if let Some(bar) = &self.bar {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::workspace;
 
@@ -43,7 +43,38 @@ pub(crate) const GDB: Tool = Tool {
     purpose: "cargo xtask gdb",
 };
 
+/// Makes boot scripts.
+pub(crate) const MKIMAGE: Tool = Tool {
+    program: "mkimage",
+    package: "u-boot-tools",
+    purpose: "cargo xtask flash",
+};
+
+/// Makes BOOT.BIN.
+pub(crate) const BOOTGEN: Tool = Tool {
+    program: "bootgen",
+    package: "xilinx-bootgen",
+    purpose: "cargo xtask flash --fsbl",
+};
+/// Reaches boards by their debug port.
+pub(crate) const OPENOCD: Tool = Tool {
+    program: "openocd",
+    package: "openocd",
+    purpose: "cargo xtask flash --to jtag",
+};
+/// Sends files over serial lines.
+pub(crate) const SB: Tool = Tool {
+    program: "sb",
+    package: "lrzsz",
+    purpose: "cargo xtask flash --to serial:PORT",
+};
+
 impl Tool {
+    /// To run it.
+    pub(crate) fn command(self) -> Command {
+        Command::new(self.program)
+    }
+
     /// Where it is, if it is.
     pub(crate) fn find(self) -> Option<PathBuf> {
         which::which(self.program).ok()
@@ -53,6 +84,21 @@ impl Tool {
     pub(crate) fn version(self) -> Option<String> {
         first_line(Command::new(self.program).arg("--version"))
     }
+}
+
+/// Runs a command to its end; shows what it said only if it failed.
+pub(crate) fn quietly(command: &mut Command) -> Result<()> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("{program} cannot be started"))?;
+    if !output.status.success() {
+        let said =
+            [output.stdout, output.stderr].map(|it| String::from_utf8_lossy(&it).into_owned());
+        bail!("{program} failed: {}", said.concat().trim());
+    }
+    Ok(())
 }
 
 /// The first line that a command prints, if it succeeds.

@@ -3,6 +3,7 @@
 pub(crate) mod bench;
 pub(crate) mod build;
 pub(crate) mod doctor;
+pub(crate) mod flash;
 pub(crate) mod gdb;
 pub(crate) mod linux;
 pub(crate) mod run;

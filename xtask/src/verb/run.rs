@@ -4,16 +4,16 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::json;
 
 use super::{build::DEFAULT_BOARD, setup};
 use crate::artifacts::Profile;
 use crate::board::Board;
-use crate::debian::Debian;
 use crate::kvm_host::{HostFiles, OwnFiles};
 use crate::launch::{Clock, Kit, Order};
 use crate::scenario_file::ScenarioFile;
+use crate::start::{self, Start};
 use crate::terminal::{self, Screen};
 
 /// Runs a scenario in QEMU and shows each guest's lines under its name.
@@ -74,7 +74,7 @@ impl Run {
         kit.payload = self.payload.map(std::path::absolute).transpose()?;
         kit.host = HostFiles::bring(&scenario, &self.own, &kit.payload())?;
         if self.u_boot {
-            kit.u_boot = Some(u_boot(&kit.board)?);
+            kit.start = Start::UBoot(start::u_boot(&kit.board)?);
         }
         let order = Order {
             kit: &kit,
@@ -119,11 +119,4 @@ impl Run {
         }
         Ok(outcome.exit_code())
     }
-}
-
-/// Debian's U-Boot for a board's machine.
-fn u_boot(board: &Board) -> Result<PathBuf> {
-    let machine = board.machine()?.u_boot.as_ref();
-    let machine = machine.with_context(|| format!("no U-Boot starts {}", board.name))?;
-    Ok(Debian::bring(false)?.u_boot(machine))
 }

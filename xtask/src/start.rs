@@ -1,0 +1,71 @@
+//! What starts the image in QEMU: QEMU itself, or a U-Boot as on boards.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+use crate::board::Board;
+use crate::debian::Debian;
+use crate::qemu;
+
+/// What a U-Boot takes of the end of RAM for itself, its stack and its heap: on Zynq UltraScale+ the
+/// heap alone has 64 MiB and 256 KiB (its `CONFIG_SYS_MALLOC_LEN`).
+pub(crate) const U_BOOT_BYTES: u64 = 128 << 20;
+
+/// What starts the image.
+#[derive(Clone, Debug)]
+pub(crate) enum Start {
+    /// QEMU puts everything in its place.
+    Emulator,
+    /// This U-Boot, with `booti`: QEMU offers the image to it, and it asks QEMU for one first of all.
+    UBoot(PathBuf),
+    /// This U-Boot, from a card that it finds by itself.
+    Card {
+        /// The boot loader.
+        u_boot: PathBuf,
+        /// What `cargo xtask flash` made.
+        card: PathBuf,
+    },
+}
+
+impl Start {
+    /// Whether it brings image, device tree and modules itself.
+    pub(crate) fn has_all(&self) -> bool {
+        matches!(self, Self::Card { .. })
+    }
+
+    /// What it keeps of the end of RAM while it loads.
+    pub(crate) fn kept_bytes(&self) -> u64 {
+        match self {
+            Self::Emulator => 0,
+            Self::UBoot(_) | Self::Card { .. } => U_BOOT_BYTES,
+        }
+    }
+
+    /// QEMU's arguments for it.
+    pub(crate) fn arguments(&self) -> Vec<String> {
+        let bios = |u_boot: &PathBuf| vec!["-bios".to_owned(), u_boot.display().to_string()];
+        match self {
+            Self::Emulator => Vec::new(),
+            Self::UBoot(u_boot) => bios(u_boot),
+            Self::Card { u_boot, card } => {
+                let mut arguments = bios(u_boot);
+                let file = qemu::option_value(card);
+                // What U-Boot and guests might write is thrown away: the file stays what was made.
+                arguments.extend([
+                    "-drive".to_owned(),
+                    format!("if=none,id=card,format=raw,snapshot=on,file={file}"),
+                ]);
+                arguments.extend(["-device", "virtio-blk-device,drive=card"].map(str::to_owned));
+                arguments
+            }
+        }
+    }
+}
+
+/// Debian's U-Boot for a board's machine.
+pub(crate) fn u_boot(board: &Board) -> Result<PathBuf> {
+    let machine = board.machine()?.u_boot.as_ref();
+    let machine = machine.with_context(|| format!("no U-Boot starts {}", board.name))?;
+    Ok(Debian::bring(false)?.u_boot(machine))
+}
