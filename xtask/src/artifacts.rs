@@ -96,6 +96,14 @@ fn package(
         "--profile",
         profile.name(),
     ]);
+    if profile == Profile::Checked {
+        // The backtrace of a panic at EL2 walks frame pointers; they are 3 KiB of instructions.
+        let flags = format!(
+            "target.{}.rustflags=[\"-Cforce-frame-pointers=yes\"]",
+            board.target
+        );
+        command.args(["--config", &flags]);
+    }
     if let Some(feature) = feature {
         command.args(["--no-default-features", "--features", feature]);
     }

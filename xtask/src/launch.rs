@@ -360,8 +360,9 @@ impl Outcome {
             End::Exit(1) => "a guest failed or was stopped: the last lines above say which and \
                              why; `cargo xtask gdb` stops at its first instruction"
                 .into(),
-            End::Exit(CODE_PANIC) => "Unimux itself failed: the registers and the backtrace are \
-                                      above; `cargo xtask gdb` runs the same scenario in a debugger"
+            End::Exit(CODE_PANIC) => "Unimux itself failed: its last words are above, with a \
+                                      backtrace unless --release; `cargo xtask gdb` runs the same \
+                                      scenario in a debugger"
                 .into(),
             End::Exit(code) => format!("the run ended with exit code {code}"),
             End::TimedOut(limit) => format!(

@@ -1,7 +1,8 @@
 //! Walks frame records, for the last words of a core.
 //!
-//! Every function keeps a frame pointer (`-Cforce-frame-pointers`), so a frame is the pair that
-//! AAPCS64 section 6.4.6 describes: the caller's x29, then the return address.
+//! With debug assertions every function keeps a frame pointer (`xtask` has it built with
+//! `-Cforce-frame-pointers`), so a frame is the pair that AAPCS64 section 6.4.6 describes: the
+//! caller's x29, then the return address.
 #![expect(unsafe_code, reason = "reads stack memory by address")]
 // UNSAFETY: reads two words of a stack that was checked to hold them.
 

@@ -50,10 +50,14 @@ fn speak() -> Text<<ThisBoard as Board>::Console> {
 }
 
 fn end(mut text: Text<<ThisBoard as Board>::Console>, frame_pointer: u64) -> ! {
-    let _ = writeln!(text, "backtrace:");
-    backtrace::walk(frame_pointer, |address| {
-        let _ = writeln!(text, "  {address:#x}");
-    });
+    if cfg!(debug_assertions) {
+        let _ = writeln!(text, "backtrace:");
+        backtrace::walk(frame_pointer, |address| {
+            let _ = writeln!(text, "  {address:#x}");
+        });
+    } else {
+        let _ = writeln!(text, "no backtrace: this build keeps no frame pointers");
+    }
     crate::end::run(EXIT_CODE)
 }
 
