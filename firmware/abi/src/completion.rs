@@ -217,7 +217,8 @@ impl Entry {
 ///
 /// The guest arms by storing `count` = how many entries it has taken and a kind other than
 /// [`ArmKind::No`], then looks at the ring once more. The firmware raises one interrupt for one
-/// arm word: the same word again means nothing new.
+/// arm word: the same word again means nothing new. For an entry that the guest had taken before
+/// it armed there is none.
 #[bitfield(u64)]
 #[derive(PartialEq, Eq)]
 pub struct Arm {

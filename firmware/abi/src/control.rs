@@ -3,7 +3,7 @@
 //! ```text
 //!  0x000 header: what the guest offers (written by the guest before attaching)
 //!  0x040 answer: what the firmware is (written by the firmware when attached)
-//!  0x080 consumer: how many responses the guest has taken
+//!  0x080 consumer: how many responses the guest has taken, and whether it sleeps until events come
 //!  0x100 counters of the function (written by the firmware on QUERY_COUNTERS)
 //!  0x400 32 commands of 64 bytes
 //!  0xc00 32 responses of 32 bytes
@@ -24,6 +24,9 @@ pub const OFFER: u64 = 0x000;
 pub const ANSWER: u64 = 0x040;
 /// Offset of the word with the number of responses that the guest has taken, modulo 2^32.
 pub const RESPONSE_CONSUMER: u64 = 0x080;
+/// Offset of the [`Arm`](crate::completion::Arm) word for events: as that of a completion queue, of
+/// which an event is the next completion. Since version 1.1.
+pub const EVENT_ARM: u64 = 0x088;
 /// Offset of the counters (see [`counters`](crate::counters)).
 pub const COUNTERS: u64 = 0x100;
 /// Offset of the command ring.

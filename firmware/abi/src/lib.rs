@@ -38,7 +38,7 @@ pub mod work;
 ///
 /// The firmware serves a driver whose major version is its own; a minor version adds what older
 /// drivers can leave alone.
-pub const VERSION: u32 = 0x0001_0000;
+pub const VERSION: u32 = 0x0001_0001;
 
 const _: () = assert!(
     cfg!(target_endian = "little"),

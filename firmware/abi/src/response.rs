@@ -101,8 +101,8 @@ pub enum Event {
     /// To the physical function: a tenant's function was stopped. Words: function,
     /// [`StopReason`](crate::physical::StopReason), cookie.
     TenantStopped = 64,
-    /// To the physical function: tenants sleep on completion queues that have completions.
-    /// Words: a bit for each function.
+    /// To the physical function: tenants sleep until completions or events come, and some have
+    /// come. Words: a bit for each function.
     TenantCompletions = 65,
 }
 

@@ -90,7 +90,8 @@ pub trait Platform {
     /// Cycles of this core since some moment; what they are worth is the machine's business.
     fn cycles(&self) -> u64;
 
-    /// Interrupts the guest of `function`: a completion queue that it armed has a completion.
+    /// Interrupts the guest of `function`: what it armed a completion queue or its control page for
+    /// has come.
     fn interrupt(&mut self, function: FunctionId);
 
     /// The host of virtual machines on this machine, if there is one. A machine without one has no

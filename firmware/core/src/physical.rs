@@ -36,8 +36,8 @@ pub(crate) struct Physical {
     doorbell: Span,
     /// Functions that were stopped, and the host was not told yet; a bit for each.
     pub(crate) stopped: u64,
-    /// Functions with completions for sleepers, and the host was not told yet.
-    pub(crate) completions: u64,
+    /// Functions with what their guests sleep for, and the host was not told yet.
+    pub(crate) sleepers: u64,
     /// The host broke its own rings, and the log does not say so yet.
     pub(crate) broken: bool,
     /// When there may be a note again.
@@ -104,7 +104,7 @@ impl<E: Engine> Firmware<E> {
             tenants: (0..tenants).map(|_| Tenant::none(quota, windows)).collect(),
             doorbell,
             stopped: 0,
-            completions: 0,
+            sleepers: 0,
             broken: false,
             noted_until_ns: 0,
         });
@@ -201,7 +201,7 @@ impl<E: Engine> Firmware<E> {
         its.life = Life::Unused;
         its.frames.clear();
         physical.stopped &= !(1 << index);
-        physical.completions &= !(1 << index);
+        physical.sleepers &= !(1 << index);
         let doorbell = physical.doorbell;
         let function = &mut self.functions[index];
         function.windows.clear();

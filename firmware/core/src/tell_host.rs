@@ -38,16 +38,16 @@ impl<E: Engine> Firmware<E> {
         }
     }
 
-    /// A tenant's completion queue has what it sleeps for: the host will be told. Whether it is a
-    /// tenant's, and not a guest with an interrupt of its own.
-    pub(crate) fn note_completion(&mut self, index: usize) -> bool {
+    /// A function has what its guest sleeps for: if it is a tenant's, the host will be told. Whether
+    /// it is one, and not a guest's with an interrupt of its own.
+    pub(crate) fn note_sleeper(&mut self, index: usize) -> bool {
         let Some(physical) = &mut self.physical else {
             return false;
         };
         if physical.tenant_at(index).is_none() {
             return false;
         }
-        physical.completions |= 1 << index;
+        physical.sleepers |= 1 << index;
         self.control.look_at(physical.function);
         true
     }
@@ -65,7 +65,7 @@ impl<E: Engine> Firmware<E> {
         let Some(physical) = &self.physical else {
             return;
         };
-        let (mut stopped, completions) = (physical.stopped, physical.completions);
+        let (mut stopped, sleepers) = (physical.stopped, physical.sleepers);
         while stopped != 0 && self.has_room_for_event(index) {
             let function = stopped.trailing_zeros();
             stopped &= stopped - 1;
@@ -75,12 +75,12 @@ impl<E: Engine> Firmware<E> {
             self.post_event(index, 0, Event::TenantStopped, words);
             self.note(Note::Stopped(FunctionId(function as u16)), platform);
         }
-        let told = completions != 0
+        let told = sleepers != 0
             && self.has_room_for_event(index)
-            && self.post_event(index, 0, Event::TenantCompletions, [completions, 0, 0]);
+            && self.post_event(index, 0, Event::TenantCompletions, [sleepers, 0, 0]);
         if let Some(physical) = &mut self.physical {
             physical.stopped = stopped;
-            physical.completions = if told { 0 } else { completions };
+            physical.sleepers = if told { 0 } else { sleepers };
         }
     }
 

@@ -100,5 +100,7 @@ fn control_of(page: Span) -> Option<Control> {
         commands: Consumer::new(commands.lines()?).ok()?,
         responses: Producer::new(responses.lines()?, page.word(control::RESPONSE_CONSUMER)?)
             .ok()?,
+        has_events: false,
+        answered_arm: 0,
     })
 }

@@ -155,6 +155,7 @@ impl<E: Engine> Firmware<E> {
         if self.is_physical(index) {
             self.tell_host(platform);
         }
+        self.notify_events(index, platform);
         if let Some((tag, unfinished)) = self.functions[index].unfinished.take() {
             let outcome = self.go_on(index, unfinished, platform);
             let waits = matches!(
@@ -278,7 +279,11 @@ impl<E: Engine> Firmware<E> {
             control.responses.room(2).is_ok()
                 && control.responses.push([head.into_bits(), a, b, c]).is_ok()
         });
-        if !pushed {
+        if let Some(control) = function.control.as_mut().filter(|_| pushed) {
+            control.has_events = true;
+            // Its next slice looks whether somebody sleeps.
+            self.control.look_at(index);
+        } else {
             function.count(Counter::LostEvents, 1);
         }
         pushed

@@ -113,6 +113,10 @@ pub(crate) struct Control {
     pub(crate) page: Span,
     pub(crate) commands: Consumer<'static, { command::WORDS }>,
     pub(crate) responses: Producer<'static, { response::WORDS }>,
+    /// Whether events came since it was looked whether the guest sleeps until they do.
+    pub(crate) has_events: bool,
+    /// The arm word for events that was answered with an interrupt last.
+    pub(crate) answered_arm: u64,
 }
 
 /// What is left of a command that was taken and cannot be answered yet.
