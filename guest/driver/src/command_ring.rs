@@ -6,9 +6,10 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use heapless::Deque;
 use unimux_abi::command::{Head, Opcode};
+use unimux_abi::completion::{Arm, ArmKind};
 use unimux_abi::response::{self, KIND_ANSWER, KIND_EVENT, Status};
 use unimux_abi::{control, doorbell};
-use unimux_ring::Consumer;
+use unimux_ring::{Consumer, store_then_load};
 
 use crate::size::phase_at;
 use crate::{DmaBlock, Error, Event, Platform};
@@ -28,6 +29,7 @@ pub(crate) struct CommandRing<P> {
     commands: &'static [[AtomicU64; 8]],
     responses: Consumer<'static, { response::WORDS }>,
     consumed: &'static AtomicU64,
+    arm: &'static AtomicU64,
     /// Commands posted and answers taken, modulo 2^32.
     posted: u32,
     answered: u32,
@@ -46,6 +48,7 @@ impl<P: Platform> CommandRing<P> {
         let commands = at(control::COMMANDS, control::RESPONSES - control::COMMANDS)?;
         let responses = at(control::RESPONSES, control::PAGE_BYTES - control::RESPONSES)?;
         let consumed = at(control::RESPONSE_CONSUMER, 8)?;
+        let arm = at(control::EVENT_ARM, 8)?;
         // Any number that an earlier driver did not begin with.
         let rings = platform.now_ns();
         Ok(Self {
@@ -54,6 +57,7 @@ impl<P: Platform> CommandRing<P> {
             responses: Consumer::new(responses.records())
                 .expect("the number of responses is a power of two"),
             consumed: &consumed.words()[0],
+            arm: &arm.words()[0],
             posted: 0,
             answered: 0,
             rings,
@@ -118,6 +122,18 @@ impl<P: Platform> CommandRing<P> {
             }
         }
         Ok(self.events.pop_front())
+    }
+
+    /// Asks for one interrupt when an event comes; tells whether a response is there already.
+    pub(crate) fn arm(&self) -> bool {
+        let arm = Arm::new()
+            .with_count(self.responses.taken())
+            .with_kind(ArmKind::Next as u8);
+        self.arm.store(arm.into_bits(), Ordering::Release);
+        // Either the firmware sees the arm word after it has filled an entry, or the look below
+        // sees the entry: store, then load, on both sides.
+        store_then_load();
+        self.responses.is_ready() || !self.events.is_empty()
     }
 
     /// Events that came while [`KEPT_EVENTS`] were kept already.

@@ -5,6 +5,7 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use unimux_abi::command::CqFlags;
 use unimux_abi::completion::{self, Arm, ArmKind, Detail, Entry, Status};
 use unimux_abi::work::Opcode;
 use unimux_ring::{Consumer, store_then_load};
@@ -62,6 +63,7 @@ pub struct CompletionQueue<P> {
     consumed: &'static AtomicU64,
     arm: &'static AtomicU64,
     done: &'static [Done],
+    interrupts: bool,
 }
 
 /// Where the parts of a completion queue stand in its block.
@@ -100,7 +102,7 @@ impl Layout {
 }
 
 impl<P: Platform> CompletionQueue<P> {
-    pub(crate) fn new(platform: P, handle: u16, layout: &Layout) -> Self {
+    pub(crate) fn new(platform: P, handle: u16, flags: CqFlags, layout: &Layout) -> Self {
         let record = layout.record.words();
         Self {
             platform,
@@ -109,6 +111,7 @@ impl<P: Platform> CompletionQueue<P> {
             consumed: &record[(completion::RECORD_CONSUMED / 8) as usize],
             arm: &record[(completion::RECORD_ARM / 8) as usize],
             done: layout.done.records(),
+            interrupts: flags.contains(CqFlags::INTERRUPTS),
         }
     }
 
@@ -166,7 +169,9 @@ impl<P: Platform> CompletionQueue<P> {
         self.decode(&Entry(record)).map(Some)
     }
 
-    /// Waits for one completion, for `timeout_ns` nanoseconds at most.
+    /// Waits for one completion, for `timeout_ns` nanoseconds at most: polling, or after a while
+    /// asleep, if the platform can and the queue has
+    /// [interrupts](crate::CqFlags::INTERRUPTS).
     ///
     /// # Errors
     ///
@@ -176,10 +181,18 @@ impl<P: Platform> CompletionQueue<P> {
             return Ok(completion);
         }
         let began = self.platform.now_ns();
+        let mut waited = 0;
         loop {
-            self.platform.relax();
+            match self.platform.polls_ns() {
+                Some(polls_ns) if self.interrupts && waited >= polls_ns => {
+                    if !self.arm(ArmKind::Next) {
+                        self.platform.sleep(timeout_ns - waited);
+                    }
+                }
+                _ => self.platform.relax(),
+            }
             // The clock is read first: who was held up for long still looks once more.
-            let waited = self.platform.now_ns().saturating_sub(began);
+            waited = self.platform.now_ns().saturating_sub(began);
             if let Some(completion) = self.poll_one()? {
                 return Ok(completion);
             }

@@ -306,7 +306,7 @@ impl<P: Platform> Device<P> {
         let result = self.ring.call(Opcode::CreateCq, &[first, ring, record])?;
         let handle = handle(result, self.limits.max_cqs)?;
         let platform = self.ring.platform().clone();
-        Ok(CompletionQueue::new(platform, handle, &layout))
+        Ok(CompletionQueue::new(platform, handle, flags, &layout))
     }
 
     /// Ends a completion queue that no queue pair uses. Its memory is the guest's again when this
@@ -472,6 +472,27 @@ impl<P: Platform> Device<P> {
         self.ring.poll_event()
     }
 
+    /// Asks for one interrupt when an event comes; tells whether something is there already, which
+    /// may then raise none.
+    ///
+    /// Firmware before version 1.1 raises none at all.
+    pub fn arm_events(&mut self) -> bool {
+        self.ring.arm()
+    }
+
+    /// Waits a moment for an event, by who has waited for `waited_ns` nanoseconds and will for
+    /// `timeout_ns`: polling, or after a while asleep, if the platform can.
+    pub fn rest(&mut self, waited_ns: u64, timeout_ns: u64) {
+        match self.platform().polls_ns() {
+            Some(polls_ns) if waited_ns >= polls_ns => {
+                if !self.arm_events() {
+                    self.platform().sleep(timeout_ns.saturating_sub(waited_ns));
+                }
+            }
+            _ => self.platform().relax(),
+        }
+    }
+
     /// Waits for an event, for `timeout_ns` nanoseconds at most.
     ///
     /// # Errors
@@ -487,8 +508,13 @@ impl<P: Platform> Device<P> {
             if waited >= timeout_ns {
                 return Err(Error::Timeout);
             }
-            self.platform().relax();
+            self.rest(waited, timeout_ns);
         }
+    }
+
+    /// Has the firmware look at the command ring, where nothing may be.
+    pub(crate) fn ring(&mut self) {
+        self.ring.ring();
     }
 
     /// Events that the driver had no room to keep, because the guest did not take them.

@@ -239,6 +239,18 @@ impl<P: Platform> PhysicalFunction<P> {
         self.device.poll_event()
     }
 
+    /// Has the firmware tell events that it kept because there was no room for them: it does not
+    /// look by itself whether there is some again.
+    pub fn make_tell(&mut self) {
+        self.device.ring();
+    }
+
+    /// As [`Device::lost_events`].
+    #[must_use]
+    pub const fn lost_events(&self) -> u64 {
+        self.device.lost_events()
+    }
+
     /// A command as it is: for tests, and for firmware newer than this driver.
     ///
     /// # Errors

@@ -4,6 +4,8 @@
 
 /// A guest's machine: its doorbell page, a clock, and what to do while waiting.
 ///
+/// Waits poll, unless the platform can sleep ([`polls_ns`](Self::polls_ns)).
+///
 /// Queue pairs and completion queues keep a copy, so an implementation is small: a reference, or
 /// nothing at all.
 pub trait Platform: Clone {
@@ -22,6 +24,19 @@ pub trait Platform: Clone {
     /// Lets somebody else run for a moment: a `yield` or `wfe` with an event stream, never a wait
     /// without end.
     fn relax(&self);
+
+    /// How long to poll for something before [`sleep`](Self::sleep), in nanoseconds; `None` on a
+    /// platform that polls only.
+    fn polls_ns(&self) -> Option<u64> {
+        None
+    }
+
+    /// Sleeps until the function interrupts, for `ns` nanoseconds at most. It may return earlier,
+    /// whatever the reason: who calls it has armed something, and looks again.
+    fn sleep(&self, ns: u64) {
+        let _ = ns;
+        self.relax();
+    }
 }
 
 impl<P: Platform> Platform for &P {
@@ -35,5 +50,13 @@ impl<P: Platform> Platform for &P {
 
     fn relax(&self) {
         P::relax(self);
+    }
+
+    fn polls_ns(&self) -> Option<u64> {
+        P::polls_ns(self)
+    }
+
+    fn sleep(&self, ns: u64) {
+        P::sleep(self, ns);
     }
 }

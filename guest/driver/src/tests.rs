@@ -299,6 +299,7 @@ impl Pair {
         let cq_handle = CompletionQueue::new(
             fake.clone(),
             0,
+            CqFlags::empty(),
             &completion_queue::Layout::new(8, 4, cq_block).unwrap(),
         );
         let options = QpOptions {

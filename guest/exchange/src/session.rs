@@ -181,7 +181,8 @@ impl<P: Platform> Session<P> {
         self.look_for(self.patience_ns, |it| it.poll_any(subject))
     }
 
-    /// Polls until `look` finds something, for `ns` nanoseconds at most.
+    /// Waits until `look` finds something, for `ns` nanoseconds at most. It is woken by letters
+    /// only, if it sleeps.
     pub(crate) fn look_for<T, E: From<Error>>(
         &mut self,
         ns: u64,
@@ -192,10 +193,11 @@ impl<P: Platform> Session<P> {
             if let Some(found) = look(self)? {
                 return Ok(found);
             }
-            if self.device.platform().now_ns() - began > ns {
+            let waited_ns = self.device.platform().now_ns() - began;
+            if waited_ns > ns {
                 return Err(Error::Timeout.into());
             }
-            self.device.platform().relax();
+            self.device.rest(waited_ns, ns);
         }
     }
 

@@ -279,29 +279,6 @@ fn a_tenant_that_breaks_its_rings_is_stopped_and_its_host_is_told() {
 }
 
 #[test]
-fn the_host_is_told_of_completions_that_a_tenant_sleeps_for() {
-    let host = HostWorld::new(2);
-    let mut agent = host.agent();
-    let (vm_a, function) = host.tenant(&mut agent, 0, RAM).unwrap();
-    let (vm_b, _) = host.tenant(&mut agent, 100, RAM).unwrap();
-    let (mut a, mut b) = (node(&host, &vm_a), node(&host, &vm_b));
-    connect(&mut a, &mut b);
-    moves_data(&mut a, &mut b, 1);
-    assert_eq!(agent.poll_event().unwrap(), None, "nobody sleeps");
-    a.cq.arm(unimux_driver::ArmKind::Next);
-    assert!(
-        a.run(SendWr::write(a.region.segment(0, 8), b.region.remote(0)))
-            .is_success()
-    );
-    host.world.settle();
-    let told = Event::TenantCompletions {
-        functions: 1 << function,
-    };
-    assert_eq!(agent.poll_event().unwrap(), Some(told));
-    assert_eq!(agent.poll_event().unwrap(), None);
-}
-
-#[test]
 fn nobody_else_has_these_verbs() {
     let world = World::default();
     let (guest, _) = world.guest();
