@@ -179,6 +179,18 @@ impl<P: Platform> Connection<P> {
         }
     }
 
+    /// The next completion: sleeping for it on a platform that can, spinning on another.
+    ///
+    /// # Errors
+    /// As [`wait`](Self::wait), or the completion if it is not a success.
+    #[inline]
+    pub fn next_success(&mut self) -> Result<Completion, Failure> {
+        match self.platform.polls_ns() {
+            None => self.spin(),
+            Some(_) => succeeded(self.wait()?),
+        }
+    }
+
     /// Where the next completion will appear: the IPA of its head, and the phase that it will have.
     pub fn next_completion(&self) -> (u64, u64) {
         let entries = u64::from(self.cq.entries());

@@ -63,7 +63,7 @@ pub fn one_by_one<P: Platform>(
     for _ in 0..count {
         let began = connection.platform().now_ns();
         connection.qp.post_send(&request)?;
-        connection.spin()?;
+        connection.next_success()?;
         each(connection.platform().now_ns() - began);
     }
     Ok(())
@@ -112,7 +112,7 @@ fn keep_going<P: Platform>(
             connection.qp.ring();
         }
         // Requests of one queue pair complete in order: the id says how many.
-        done = connection.spin()?.id;
+        done = connection.next_success()?.id;
         while let Some(completion) = connection.poll()? {
             done = succeeded(completion)?.id;
         }

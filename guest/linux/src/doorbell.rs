@@ -1,11 +1,12 @@
-//! The driver's platform: the mapped doorbell page, and a clock that needs no system call.
+//! The driver's platform: the mapped doorbell page, a clock that needs no system call, and sleep.
 
 use std::cell::Cell;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use unimux_driver::Platform;
 
-use crate::{barrier, clock};
+use crate::{Sleeps, WakePort, barrier, clock};
 
 /// Turns of a polling loop after which other programs have a moment.
 const TURNS: u32 = 4096;
@@ -15,6 +16,14 @@ const TURNS: u32 = 4096;
 pub struct Doorbell {
     page: &'static [AtomicU64],
     turns: Cell<u32>,
+    sleep: Option<Sleep>,
+}
+
+/// How to sleep.
+#[derive(Clone, Debug)]
+struct Sleep {
+    port: Arc<WakePort>,
+    polls_ns: u64,
 }
 
 impl Doorbell {
@@ -28,7 +37,25 @@ impl Doorbell {
         Self {
             page: &page[..unimux_abi::doorbell::PAGE_BYTES as usize / 8],
             turns: Cell::new(0),
+            sleep: None,
         }
+    }
+
+    /// The same for who sleeps, until `port` wakes it, after having polled for `polls_ns`
+    /// nanoseconds.
+    #[must_use]
+    pub fn sleeping(self, port: WakePort, polls_ns: u64) -> Self {
+        let port = Arc::new(port);
+        Self {
+            sleep: Some(Sleep { port, polls_ns }),
+            ..self
+        }
+    }
+
+    /// How often it was slept so far; `None` if this polls.
+    #[must_use]
+    pub fn sleeps(&self) -> Option<Sleeps> {
+        self.sleep.as_ref().map(|it| it.port.sleeps())
     }
 }
 
@@ -55,6 +82,18 @@ impl Platform for Doorbell {
             std::thread::yield_now();
         } else {
             barrier::pause();
+        }
+    }
+
+    #[inline]
+    fn polls_ns(&self) -> Option<u64> {
+        self.sleep.as_ref().map(|it| it.polls_ns)
+    }
+
+    fn sleep(&self, ns: u64) {
+        match &self.sleep {
+            Some(sleep) => sleep.port.sleep(ns),
+            None => self.relax(),
         }
     }
 }

@@ -50,6 +50,19 @@ pub enum Error {
         /// The locked file.
         path: PathBuf,
     },
+    /// There is no port by which the host could wake this machine.
+    #[error(
+        "nobody can wake this machine: it has no virtio-serial port `{}`. Load the kernel's module \
+         virtio_console, and start QEMU with all that `unimux vm qemu-args NAME` prints; or poll",
+        crate::WAKE_PORT
+    )]
+    NoWakePort,
+    /// Another program has the port by which the host wakes this machine.
+    #[error("another program sleeps with {}: end it, or poll", .0.display())]
+    WakePortInUse(PathBuf),
+    /// The firmware cannot wake who sleeps until events come.
+    #[error("the firmware is older than version 1.1: it does not wake who sleeps; poll")]
+    NeverWoken,
     /// There is not enough memory of the kind that is needed.
     #[error(
         "no {needed_bytes} bytes of memory in {}: {source}; more huge pages help: \

@@ -2,11 +2,14 @@
 
 use unimux_driver::{Device, Error as DriverError};
 
-use crate::{Arena, Doorbell, Error, Found};
+use crate::{Arena, Doorbell, Error, Found, WakePort};
 
 /// How long attaching may take, in nanoseconds: the firmware answers in microseconds, but a guest
 /// may have to wait for its turn on the host.
 const PATIENCE_NS: u64 = 5_000_000_000;
+
+/// The first version of the firmware that wakes who sleeps until events come.
+const WAKES: u32 = 0x0001_0001;
 
 /// An attached function.
 #[derive(Debug)]
@@ -27,8 +30,27 @@ impl Function {
     ///
     /// [`Error::InUse`], [`Error::NoAnswer`], as [`Arena::open`], or the driver's.
     pub fn open(found: Found) -> Result<Self, Error> {
-        let mut arena = Arena::open(found.info.own.function)?;
         let doorbell = Doorbell::new(found.doorbell);
+        Self::open_by(found, doorbell)
+    }
+
+    /// The same for a program that sleeps while it waits, after having polled for `polls_ns`
+    /// nanoseconds.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NeverWoken`], as [`WakePort::open`], or as [`open`](Self::open).
+    pub fn open_to_sleep(found: Found, polls_ns: u64) -> Result<Self, Error> {
+        let doorbell = Doorbell::new(found.doorbell).sleeping(WakePort::open()?, polls_ns);
+        let function = Self::open_by(found, doorbell)?;
+        if function.device.limits().version < WAKES {
+            return Err(Error::NeverWoken);
+        }
+        Ok(function)
+    }
+
+    fn open_by(found: Found, doorbell: Doorbell) -> Result<Self, Error> {
+        let mut arena = Arena::open(found.info.own.function)?;
         let page = arena.next_control_page();
         let device = match Device::attach_within(doorbell, page, PATIENCE_NS) {
             Err(DriverError::Timeout) => {

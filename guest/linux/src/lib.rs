@@ -1,6 +1,7 @@
 //! RDMA functions from a program under Linux: finds them, maps them, gives them memory.
 //!
-//! It needs no kernel module, and no system call once a function is in use. It does not move data
+//! It needs no kernel module, and no system call once a function is in use,
+//! unless a program wants to sleep. It does not move data
 //! (`unimux-driver` does) and has no protocol between guests (`unimux-exchange` does).
 //!
 //! ```text
@@ -8,6 +9,7 @@
 //!  Function   Found ──▶ doorbell page mapped, function attached, an Arena
 //!  Arena      memory that outlives a killed program: queues in one piece, buffers with a page list
 //!  region     any memory of the program ──▶ a memory region
+//!  WakePort   how the host wakes a program that sleeps
 //!  pagemap    where memory is: virtual address ──▶ IPA, for root only
 //! ```
 //!
@@ -27,6 +29,7 @@ pub mod mapping;
 pub mod page_list;
 pub mod pagemap;
 mod region;
+mod wake_port;
 
 pub use arena::{Arena, Mark};
 pub use barrier::clean_to_memory;
@@ -35,6 +38,7 @@ pub use error::Error;
 pub use find::{Found, find, find_in};
 pub use function::Function;
 pub use region::register;
+pub use wake_port::{ASKED_NS, NAME as WAKE_PORT, Sleeps, WakePort};
 
 /// Where the info page is: so many bytes behind the doorbell page.
 pub const INFO_OFFSET_BYTES: usize = unimux_paravirt::info::OFFSET_BYTES as usize;

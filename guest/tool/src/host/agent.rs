@@ -1,4 +1,4 @@
-//! The agent: owns the physical function, answers `unimux vm`, and watches QEMU.
+//! The agent: owns the physical function, answers `unimux vm`, watches QEMU, and wakes tenants.
 //!
 //! It holds no state that the files and the firmware do not have: killed at any point, the next
 //! one goes on.
@@ -7,7 +7,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -16,11 +16,15 @@ use unimux_driver::{Counter, Event};
 use unimux_linux::info_page::Named;
 
 use super::lifecycle::{Held, Lifecycle};
+use super::pace::SLOW;
 use super::protocol::{LINE_TIMEOUT, Report, Request, limits, socket};
+use super::sleepers::Sleepers;
 use super::{AgentOptions, qemu, region};
 
-/// Between two looks for new QEMU processes and events.
-const TICK: Duration = Duration::from_millis(500);
+/// Events taken in one go: a tenant that sleeps and wakes without end keeps nobody waiting.
+const EVENTS: usize = 64;
+/// So many in one go, and the firmware may have had no room for more.
+const EVENTS_MANY: usize = 16;
 
 /// Runs until killed.
 pub(super) fn run(options: &AgentOptions) -> Result<()> {
@@ -34,15 +38,25 @@ pub(super) fn run(options: &AgentOptions) -> Result<()> {
     });
     let mut lifecycle = Lifecycle::take_over(physical, &options.run, peers.collect())?;
     eprintln!("unimux agent: ready at {}", socket(&options.run).display());
+    let mut sleepers = Sleepers::default();
+    let mut watched: Option<Instant> = None;
     loop {
-        wait(&listener, &lifecycle)?;
+        if watched.is_none_or(|it| it.elapsed() >= SLOW) {
+            watch(&mut lifecycle);
+            sleepers.connect(&mut lifecycle);
+            watched = Some(Instant::now());
+        }
         while let Ok((stream, _)) = listener.accept() {
             if let Err(error) = answer(&mut lifecycle, stream) {
                 eprintln!("unimux agent: a client broke off: {error:#}");
             }
         }
-        watch(&mut lifecycle);
-        tell_events(&mut lifecycle);
+        sleepers.hear(&mut lifecycle);
+        let functions = take_events(&mut lifecycle);
+        sleepers.wake(&mut lifecycle, functions);
+        if wait(&listener, &lifecycle, &sleepers)? == Waited::QemuEnded {
+            watched = None;
+        }
     }
 }
 
@@ -65,16 +79,38 @@ fn listen(options: &AgentOptions) -> Result<UnixListener> {
     Ok(listener)
 }
 
-/// Waits for a client, for the end of a QEMU, or for a tick.
-fn wait(listener: &UnixListener, lifecycle: &Lifecycle) -> Result<()> {
-    let mut fds = vec![PollFd::new(listener, PollFlags::IN)];
-    let running = lifecycle.held.values().filter_map(|it| it.qemu.as_ref());
-    fds.extend(running.map(|it| PollFd::new(&it.pidfd, PollFlags::IN)));
-    let tick = Timespec::try_from(TICK)?;
-    match poll(&mut fds, Some(&tick)) {
-        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
-        Err(error) => Err(error.into()),
+/// Why the agent does not wait any longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waited {
+    QemuEnded,
+    Otherwise,
+}
+
+/// Waits for a client, for the end of a QEMU, or until it is time to look for events. While nobody
+/// sleeps, also for one who is about to.
+fn wait(listener: &UnixListener, lifecycle: &Lifecycle, sleepers: &Sleepers) -> Result<Waited> {
+    let held = || lifecycle.held.values();
+    let mut fds: Vec<_> = held()
+        .filter_map(|it| it.qemu.as_ref())
+        .map(|it| PollFd::new(&it.pidfd, PollFlags::IN))
+        .collect();
+    let running = fds.len();
+    fds.push(PollFd::new(listener, PollFlags::IN));
+    if sleepers.is_slow() {
+        let lines = held().filter_map(|it| it.wake.as_ref());
+        fds.extend(lines.map(|it| PollFd::new(it, PollFlags::IN)));
     }
+    let interval = Timespec::try_from(sleepers.interval())?;
+    match poll(&mut fds, Some(&interval)) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let ended = fds[..running].iter().any(|it| !it.revents().is_empty());
+    Ok(if ended {
+        Waited::QemuEnded
+    } else {
+        Waited::Otherwise
+    })
 }
 
 fn has_ended(held: &Held) -> bool {
@@ -117,10 +153,13 @@ fn watch(lifecycle: &mut Lifecycle) {
     }
 }
 
-/// Logs what the firmware reports.
-fn tell_events(lifecycle: &mut Lifecycle) {
-    loop {
+/// Takes what the firmware reports, and logs it; gives the functions of tenants that should be
+/// woken, a bit for each.
+fn take_events(lifecycle: &mut Lifecycle) -> u64 {
+    let mut functions = 0;
+    for taken in 0..EVENTS {
         match lifecycle.event() {
+            Ok(Some(Event::TenantCompletions { functions: these })) => functions |= these,
             Ok(Some(Event::TenantStopped {
                 function, reason, ..
             })) => eprintln!(
@@ -128,13 +167,18 @@ fn tell_events(lifecycle: &mut Lifecycle) {
                  opens it again"
             ),
             Ok(Some(event)) => eprintln!("unimux agent: {event:?}"),
-            Ok(None) => return,
+            Ok(None) if taken >= EVENTS_MANY => {
+                lifecycle.make_tell();
+                break;
+            }
+            Ok(None) => break,
             Err(error) => {
                 eprintln!("unimux agent: {error:#}");
-                return;
+                break;
             }
         }
     }
+    functions
 }
 
 /// Reads one request, carries it out, and writes one line.
@@ -207,6 +251,7 @@ fn reports(lifecycle: &mut Lifecycle, name: Option<&str>) -> Result<Value> {
             qemu,
             ram: paths.ram,
             doorbell: paths.doorbell,
+            wake: paths.wake,
             window_bytes: told.record.window_bytes,
             objects_in_use: told.record.objects_in_use,
             attaches: told.record.attaches,

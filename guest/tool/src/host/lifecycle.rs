@@ -23,6 +23,7 @@ use unimux_linux::{Doorbell, huge_pages};
 use super::memory::{Memory, Paths};
 use super::qemu::{self, Process, RAM_IPA};
 use super::store::{Phase, Store, Vm, is_name};
+use super::wake_line::WakeLine;
 
 /// What a tenant's function may have: what the firmware's pool has room for.
 const OBJECTS: Objects = Objects::new()
@@ -42,6 +43,7 @@ pub(super) struct Held {
     pub(super) vm: Vm,
     pub(super) paths: Paths,
     pub(super) qemu: Option<Process>,
+    pub(super) wake: Option<WakeLine>,
     memory: Memory,
 }
 
@@ -51,6 +53,7 @@ pub(super) struct Lifecycle {
     physical: PhysicalFunction<Doorbell>,
     store: Store,
     directory: PathBuf,
+    run: PathBuf,
     /// Functions that are not the agent's, by name.
     peers: Vec<Named>,
     pub(super) held: BTreeMap<String, Held>,
@@ -75,6 +78,7 @@ impl Lifecycle {
             physical,
             store: Store::open(run)?,
             directory: huge_pages::directory().context("no hugetlbfs")?,
+            run: run.to_owned(),
             peers,
             held: BTreeMap::new(),
         };
@@ -102,7 +106,7 @@ impl Lifecycle {
 
     /// Holds a machine that was remembered, or removes what is left of it.
     fn adopt(&mut self, mut vm: Vm, records: &[FunctionRecord]) -> Result<()> {
-        let paths = Paths::of(&self.directory, &vm.name);
+        let paths = Paths::of(&self.directory, &self.run, &vm.name);
         let record = records.iter().find(|it| it.cookie == vm.cookie);
         match (vm.phase, record) {
             (Phase::Ready, Some(record)) => {
@@ -115,6 +119,7 @@ impl Lifecycle {
                     vm,
                     paths,
                     qemu,
+                    wake: None,
                     memory,
                 };
                 self.held.insert(name, held);
@@ -158,7 +163,7 @@ impl Lifecycle {
             function: None,
             phase: Phase::Creating,
         };
-        let paths = Paths::of(&self.directory, name);
+        let paths = Paths::of(&self.directory, &self.run, name);
         ensure!(
             !paths.ram.exists() && !paths.doorbell.exists(),
             "{} exists, and no virtual machine of this agent has it: remove it if nothing uses it",
@@ -175,6 +180,7 @@ impl Lifecycle {
                     vm,
                     paths,
                     qemu: None,
+                    wake: None,
                     memory,
                 };
                 self.held.insert(name.to_owned(), held);
@@ -279,6 +285,16 @@ impl Lifecycle {
     /// The next thing that the firmware has to tell.
     pub(super) fn event(&mut self) -> Result<Option<unimux_driver::Event>> {
         self.physical.poll_event().map_err(refused)
+    }
+
+    /// Has the firmware tell what it had no room for.
+    pub(super) fn make_tell(&mut self) {
+        self.physical.make_tell();
+    }
+
+    /// How many events this agent has lost.
+    pub(super) fn lost_events(&self) -> u64 {
+        self.physical.lost_events()
     }
 
     /// Tells every machine who its peers are.

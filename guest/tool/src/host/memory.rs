@@ -15,27 +15,32 @@ use unimux_linux::{INFO_OFFSET_BYTES, info_page::InfoPage};
 use unimux_linux::{clean_to_memory, huge_pages, pagemap};
 use unimux_paravirt::info;
 
+use super::wake_line;
+
 /// Bytes of the file with the doorbell page and the info page: the least that hugetlbfs has.
 pub(super) const DOORBELL_FILE_BYTES: u64 = huge_pages::BYTES;
 
-/// Where a virtual machine's memory and doorbell are.
+/// Where a virtual machine's memory and doorbell are, and where QEMU listens for who wakes it.
 #[derive(Clone, Debug)]
 pub(super) struct Paths {
     pub(super) ram: PathBuf,
     pub(super) doorbell: PathBuf,
+    pub(super) wake: PathBuf,
 }
 
 impl Paths {
-    pub(super) fn of(directory: &Path, name: &str) -> Self {
+    /// With memory in `directory`, by the agent of `run`.
+    pub(super) fn of(directory: &Path, run: &Path, name: &str) -> Self {
         Self {
             ram: directory.join(format!("unimux-{name}-ram")),
             doorbell: directory.join(format!("unimux-{name}-doorbell")),
+            wake: wake_line::path(run, name),
         }
     }
 
     /// Removes what there is. Only for a function that is destroyed.
     pub(super) fn remove(&self) -> Result<()> {
-        for path in [&self.ram, &self.doorbell] {
+        for path in [&self.ram, &self.doorbell, &self.wake] {
             if path.exists() {
                 fs::remove_file(path)
                     .with_context(|| format!("cannot remove {}", path.display()))?;

@@ -3,11 +3,14 @@
 mod agent;
 mod lifecycle;
 mod memory;
+mod pace;
 mod protocol;
 mod qemu;
 mod region;
+mod sleepers;
 mod store;
 mod vm;
+mod wake_line;
 
 use std::path::PathBuf;
 

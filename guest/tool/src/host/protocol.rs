@@ -51,6 +51,7 @@ pub(super) struct Report {
     pub(super) qemu: Option<u32>,
     pub(super) ram: PathBuf,
     pub(super) doorbell: PathBuf,
+    pub(super) wake: PathBuf,
     pub(super) window_bytes: u64,
     pub(super) objects_in_use: u32,
     pub(super) attaches: u32,

@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use unimux_linux::WAKE_PORT;
 
 use super::memory::DOORBELL_FILE_BYTES;
 
@@ -14,8 +15,9 @@ pub(super) const RAM_IPA: u64 = 0x4000_0000;
 /// The options to add to a command line that has `-machine virt` already.
 ///
 /// The files exist and have all their pages, so nothing is left to preallocate; QEMU merges a
-/// second `-machine` into the first.
-pub(super) fn options(ram: &Path, doorbell: &Path, memory_bytes: u64) -> Vec<String> {
+/// second `-machine` into the first. A tenant sleeps by the virtio-serial port; QEMU listens at `wake`
+/// for the agent, and does not wait for it.
+pub(super) fn options(ram: &Path, doorbell: &Path, wake: &Path, memory_bytes: u64) -> Vec<String> {
     let mib = memory_bytes >> 20;
     let file = |id: &str, path: &Path, mib: u64| {
         format!(
@@ -34,6 +36,15 @@ pub(super) fn options(ram: &Path, doorbell: &Path, memory_bytes: u64) -> Vec<Str
         &file("unimux-doorbell", doorbell, DOORBELL_FILE_BYTES >> 20),
         "-device",
         "ivshmem-plain,memdev=unimux-doorbell",
+        "-chardev",
+        &format!(
+            "socket,id=unimux-wake,path={},server=on,wait=off",
+            wake.display()
+        ),
+        "-device",
+        "virtio-serial-pci",
+        "-device",
+        &format!("virtserialport,chardev=unimux-wake,name={WAKE_PORT}"),
     ]
     .map(str::to_owned)
     .to_vec()
@@ -69,14 +80,17 @@ mod tests {
 
     #[test]
     fn options_are_what_stock_qemu_takes() {
-        let options = options(Path::new("/h/ram"), Path::new("/h/bell"), 512 << 20).join(" ");
+        let [ram, bell, wake] = ["/h/ram", "/h/bell", "/r/web.wake"].map(Path::new);
         assert_eq!(
-            options,
+            options(ram, bell, wake, 512 << 20).join(" "),
             "-m 512M \
              -object memory-backend-file,id=unimux-ram,size=512M,mem-path=/h/ram,share=on \
              -machine memory-backend=unimux-ram \
              -object memory-backend-file,id=unimux-doorbell,size=2M,mem-path=/h/bell,share=on \
-             -device ivshmem-plain,memdev=unimux-doorbell"
+             -device ivshmem-plain,memdev=unimux-doorbell \
+             -chardev socket,id=unimux-wake,path=/r/web.wake,server=on,wait=off \
+             -device virtio-serial-pci \
+             -device virtserialport,chardev=unimux-wake,name=unimux.wake"
         );
     }
 }

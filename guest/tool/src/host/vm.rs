@@ -27,7 +27,7 @@ pub(super) fn run(output: Output, command: VmCommand) -> Result<()> {
         VmCommand::List(at) => list(output, &ask::<Vec<Report>>(&at.run, &Request::List)?),
         VmCommand::QemuArgs { name, at } => {
             let vm = find(&at.run, &name)?;
-            let options = qemu::options(&vm.ram, &vm.doorbell, vm.vm.memory_bytes);
+            let options = qemu::options(&vm.ram, &vm.doorbell, &vm.wake, vm.vm.memory_bytes);
             output.show(&json!(options), || options.join(" "));
         }
         VmCommand::Reset { name, at } => {

@@ -10,8 +10,8 @@ use unimux_exchange::letter::{Letter, Subject};
 use unimux_exchange::{Buffer, Connection, Session, task};
 use unimux_linux::Doorbell;
 
-use super::Own;
 use super::machine::{Machine, broken};
+use super::{Own, Waits};
 use crate::output::Output;
 
 /// After how long a ping is sent again.
@@ -79,13 +79,17 @@ pub(crate) struct Client {
 
 impl Client {
     /// Connects to `peer`; both sides bring a buffer of `len_bytes`.
-    pub(crate) fn connect(own: Own, peer: &str, len_bytes: u64) -> Result<Self> {
-        let mut machine = Machine::open(own)?;
+    pub(crate) fn connect(own: Own, waits: Waits, peer: &str, len_bytes: u64) -> Result<Self> {
+        // At once: what is measured is how long it takes to be woken.
+        let sleeps_after_ns = waits.sleeps_after_ns(Duration::ZERO);
+        let mut machine = Machine::open_to_wait(own, sleeps_after_ns)?;
+        let queues = machine.queues();
         let to = machine.peer(peer)?;
         let name = machine.name_of(to);
         let (buffer, region) = machine.buffer(len_bytes)?;
         let (session, arena) = (&mut machine.session, &mut machine.arena);
-        let connection = Connection::open(session, arena, to, &region).map_err(broken)?;
+        let connection =
+            Connection::open_with(session, arena, to, &region, queues).map_err(broken)?;
         ensure!(
             connection.remote_bytes >= len_bytes,
             "{name} offers {} bytes, {len_bytes} are needed",

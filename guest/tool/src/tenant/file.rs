@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
-use unimux_exchange::connection::Queues;
 use unimux_exchange::digest::Digest;
 use unimux_exchange::job::{self, Job, Landing, Outcome, Progress, Source};
 use unimux_exchange::latency::Latencies;
@@ -18,8 +17,8 @@ use unimux_exchange::letter::{Letter, Subject};
 use unimux_exchange::table::Table;
 use unimux_exchange::{Buffer, Connection};
 
-use super::Own;
 use super::machine::{Machine, broken};
+use super::{Own, POLLS, Waits};
 use crate::output::{Output, bytes};
 
 /// Memory that the peer may write small things to.
@@ -52,9 +51,8 @@ impl Source for InBuffer {
 /// Sends a file.
 pub(crate) fn send(
     output: Output,
-    own: Own,
-    path: &Path,
-    to: &str,
+    (own, waits): (Own, Waits),
+    (path, to): (&Path, &str),
     verify: bool,
     operations: usize,
 ) -> Result<()> {
@@ -66,7 +64,8 @@ pub(crate) fn send(
         "{} is empty: there is nothing to send",
         path.display()
     );
-    let mut machine = Machine::open(own)?;
+    let mut machine = Machine::open_to_wait(own, waits.sleeps_after_ns(POLLS))?;
+    let queues = machine.queues();
     let peer = machine.peer(to)?;
     let (buffer, region) = machine.buffer(len)?;
     load(&mut file, buffer, len).with_context(what)?;
@@ -83,7 +82,8 @@ pub(crate) fn send(
         back: back.as_ref().map(|(buffer, region)| (*buffer, region)),
     };
     let (session, memory) = (&mut machine.session, &mut machine.arena);
-    let mut connection = Connection::open(session, memory, peer, &arena_region).map_err(broken)?;
+    let mut connection =
+        Connection::open_with(session, memory, peer, &arena_region, queues).map_err(broken)?;
     let bar = bar(output, len);
     let samples = operations.max(job::chunks(len_bytes) as usize);
     let mut latencies = latencies(samples);
@@ -101,6 +101,7 @@ pub(crate) fn send(
     let outcome = outcome.map_err(broken)?;
     job::told(session, &connection).map_err(broken)?;
     connection.close(session).map_err(broken)?;
+    tell_sleeps(output, &machine);
     show(output, &outcome, "sent", path);
     Ok(())
 }
@@ -108,11 +109,12 @@ pub(crate) fn send(
 /// Receives a file.
 pub(crate) fn receive(
     output: Output,
-    own: Own,
+    (own, waits): (Own, Waits),
     from: Option<&str>,
     path: Option<&Path>,
 ) -> Result<()> {
-    let mut machine = Machine::open(own)?;
+    let mut machine = Machine::open_to_wait(own, waits.sleeps_after_ns(POLLS))?;
+    let queues = machine.queues();
     let from = from.map(|peer| machine.peer(peer)).transpose()?;
     // Before anybody waits for this machine: a file that cannot be written is known at once.
     let target = path
@@ -126,19 +128,12 @@ pub(crate) fn receive(
     let mut connection = match from {
         Some(peer) => {
             let (session, memory) = (&mut machine.session, &mut machine.arena);
-            Connection::open(session, memory, peer, &arena_region)
+            Connection::open_with(session, memory, peer, &arena_region, queues)
         }
         None => {
             let (peer, hello) = first_hello(&mut machine, own)?;
             let (session, memory) = (&mut machine.session, &mut machine.arena);
-            Connection::answer(
-                session,
-                memory,
-                peer,
-                hello,
-                &arena_region,
-                Queues::default(),
-            )
+            Connection::answer(session, memory, peer, hello, &arena_region, queues)
         }
     }
     .map_err(broken)?;
@@ -171,8 +166,15 @@ pub(crate) fn receive(
     let outcome = outcome.map_err(broken)?;
     written.into_inner().context("cannot write the file")?;
     connection.close(&mut machine.session).map_err(broken)?;
+    tell_sleeps(output, &machine);
     show(output, &outcome, "received", path.unwrap_or(Path::new("")));
     Ok(())
+}
+
+fn tell_sleeps(output: Output, machine: &Machine) {
+    if let Some(sleeps) = machine.sleeps() {
+        output.say(&super::slept(sleeps));
+    }
 }
 
 fn first_hello(machine: &mut Machine, own: Own) -> Result<(u32, Letter)> {
@@ -190,7 +192,12 @@ fn first_hello(machine: &mut Machine, own: Own) -> Result<(u32, Letter)> {
                 machine.info.own.name
             );
         }
-        sleep(Duration::from_micros(500));
+        if machine.sleeps().is_some() {
+            let waited_ns = u64::try_from(began.elapsed().as_nanos())?;
+            machine.session.device.rest(waited_ns, u64::MAX);
+        } else {
+            sleep(Duration::from_micros(500));
+        }
     }
 }
 

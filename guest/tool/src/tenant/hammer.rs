@@ -5,9 +5,9 @@ use serde_json::json;
 use unimux_driver::{Counter, Platform as _, SendWr};
 use unimux_exchange::task;
 
-use super::Own;
 use super::client::Client;
 use super::machine::broken;
+use super::{Own, Waits};
 use crate::output::Output;
 
 /// Byte offsets in both buffers: what is added to, what is written, and where old values go.
@@ -18,7 +18,7 @@ const FETCHED: u64 = 128;
 /// Does `operations` of them: by turns an 8-byte WRITE and a FETCH-ADD, whose result says that
 /// none before it was lost.
 pub(crate) fn run(output: Output, own: Own, peer: &str, operations: u64) -> Result<()> {
-    let mut client = Client::connect(own, peer, 4096)?;
+    let mut client = Client::connect(own, Waits::default(), peer, 4096)?;
     let before = client
         .machine
         .session

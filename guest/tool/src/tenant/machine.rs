@@ -3,10 +3,11 @@
 use std::sync::atomic::AtomicU64;
 
 use anyhow::{Context, Result, anyhow, bail};
-use unimux_driver::{Access, MemoryRegion};
+use unimux_driver::{Access, CqFlags, MemoryRegion};
+use unimux_exchange::connection::Queues;
 use unimux_exchange::failure::Failure;
 use unimux_exchange::{Buffer, Session};
-use unimux_linux::{Arena, Doorbell, Found, Function, info_page::InfoPage};
+use unimux_linux::{Arena, Doorbell, Found, Function, Sleeps, info_page::InfoPage};
 
 use super::Own;
 
@@ -44,7 +45,16 @@ pub(crate) fn choose(own: Own) -> Result<Found> {
 impl Machine {
     /// Attaches the function that the user means.
     pub(crate) fn open(own: Own) -> Result<Self> {
-        let function = Function::open(choose(own)?)?;
+        Self::open_to_wait(own, None)
+    }
+
+    /// The same for who polls, or sleeps after so many nanoseconds of polling.
+    pub(crate) fn open_to_wait(own: Own, sleeps_after_ns: Option<u64>) -> Result<Self> {
+        let found = choose(own)?;
+        let function = match sleeps_after_ns {
+            None => Function::open(found)?,
+            Some(polls_ns) => Function::open_to_sleep(found, polls_ns)?,
+        };
         let mut session = Session::of_device(function.device).map_err(broken)?;
         session.patience_ns = own.timeout.saturating_mul(1_000_000_000);
         session.hello_again_ns = Some(HELLO_AGAIN_NS);
@@ -53,6 +63,27 @@ impl Machine {
             arena: function.arena,
             info: function.found.info,
         })
+    }
+
+    /// How often it has slept; `None` if it polls.
+    pub(crate) fn sleeps(&self) -> Option<Sleeps> {
+        self.session.device.platform().sleeps()
+    }
+
+    /// Flags of completion queues for who waits as this machine does.
+    pub(crate) fn cq_flags(&self) -> CqFlags {
+        match self.sleeps() {
+            None => CqFlags::empty(),
+            Some(_) => CqFlags::INTERRUPTS,
+        }
+    }
+
+    /// Queues of a connection for who waits as this machine does.
+    pub(crate) fn queues(&self) -> Queues {
+        Queues {
+            flags: self.cq_flags(),
+            ..Queues::default()
+        }
     }
 
     /// The function of `peer`, which is a name or a number.

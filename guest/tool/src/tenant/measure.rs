@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use unimux_driver::SendWr;
 use unimux_exchange::task::Question;
 use unimux_exchange::{measure, task};
+use unimux_linux::Sleeps;
 
 use super::client::Client;
 use super::machine::broken;
@@ -41,15 +42,18 @@ pub(crate) fn bandwidth(output: Output, asked: &Measurement) -> Result<()> {
             elapsed_ns,
         });
     };
-    match &asked.by {
-        Some(by) => add(asked.size, witness::ask(asked, by, Question::Stream)?),
+    let sleeps = match &asked.by {
+        Some(by) => {
+            add(asked.size, witness::ask(asked, by, Question::Stream)?);
+            None
+        }
         None => run(output, asked, |client, request, size| {
             let connection = &mut client.connection;
             let elapsed_ns = measure::stream(connection, &request, asked.iters, asked.depth);
             add(size, elapsed_ns.map_err(broken)?);
             Ok(())
         })?,
-    }
+    };
     let rows: Vec<Value> = results
         .iter()
         .map(|it| {
@@ -62,7 +66,8 @@ pub(crate) fn bandwidth(output: Output, asked: &Measurement) -> Result<()> {
             })
         })
         .collect();
-    let value = json!({ "test": "bandwidth", "operation": asked.op.name(), "results": rows });
+    let mut value = json!({ "test": "bandwidth", "operation": asked.op.name(), "results": rows });
+    let slept = tell_sleeps(&mut value, sleeps);
     output.show(&value, || {
         let rows: Vec<_> = results
             .iter()
@@ -75,7 +80,7 @@ pub(crate) fn bandwidth(output: Output, asked: &Measurement) -> Result<()> {
                 ]
             })
             .collect();
-        table(&["bytes", "iterations", "MB/s", "M requests/s"], &rows)
+        table(&["bytes", "iterations", "MB/s", "M requests/s"], &rows) + &slept
     });
     Ok(())
 }
@@ -95,7 +100,7 @@ pub(crate) fn latency(output: Output, asked: &Measurement) -> Result<()> {
         return Ok(());
     }
     let mut results = Vec::new();
-    run(output, asked, |client, request, size| {
+    let sleeps = run(output, asked, |client, request, size| {
         let mut samples = Vec::with_capacity(asked.iters as usize);
         let connection = &mut client.connection;
         measure::one_by_one(connection, &request, asked.iters, |ns| samples.push(ns))
@@ -126,7 +131,8 @@ pub(crate) fn latency(output: Output, asked: &Measurement) -> Result<()> {
             })
         })
         .collect();
-    let value = json!({ "test": "latency", "operation": asked.op.name(), "results": rows });
+    let mut value = json!({ "test": "latency", "operation": asked.op.name(), "results": rows });
+    let slept = tell_sleeps(&mut value, sleeps);
     output.show(&value, || {
         let us = |ns: f64| format!("{:.2}", ns / 1e3);
         let rows: Vec<_> = results
@@ -151,9 +157,22 @@ pub(crate) fn latency(output: Output, asked: &Measurement) -> Result<()> {
             "p99 us",
             "max us",
         ];
-        table(&head, &rows)
+        table(&head, &rows) + &slept
     });
     Ok(())
+}
+
+/// Puts into `value` how often was slept, if anybody did; and as a line.
+fn tell_sleeps(value: &mut Value, sleeps: Option<Sleeps>) -> String {
+    let Some(sleeps) = sleeps else {
+        return String::new();
+    };
+    value["sleeps"] = json!({
+        "woken": sleeps.woken,
+        "timed_out": sleeps.timed_out,
+        "naps": sleeps.naps,
+    });
+    super::slept(sleeps)
 }
 
 /// Connects, and has `each` done for every size with its request.
@@ -161,7 +180,7 @@ fn run(
     output: Output,
     asked: &Measurement,
     mut each: impl FnMut(&mut Client, SendWr, u64) -> Result<()>,
-) -> Result<()> {
+) -> Result<Option<Sleeps>> {
     ensure!(asked.iters > 0, "nothing to measure: --iters is at least 1");
     let sizes: Vec<u64> = if asked.all {
         ALL.map(|log2| 1 << log2).collect()
@@ -169,7 +188,7 @@ fn run(
         vec![asked.size]
     };
     let largest = sizes.iter().max().copied().unwrap_or(1);
-    let mut client = Client::connect(asked.own, &asked.peer, largest)?;
+    let mut client = Client::connect(asked.own, asked.waits, &asked.peer, largest)?;
     output.say(&format!(
         "{} {} with {}",
         asked.op.name(),
@@ -196,5 +215,7 @@ fn run(
         each(&mut client, request.map_err(broken)?, size)?;
     }
     client.meet(task::OVER)?;
-    client.close()
+    let sleeps = client.machine.sleeps();
+    client.close()?;
+    Ok(sleeps)
 }

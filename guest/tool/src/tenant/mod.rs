@@ -11,11 +11,14 @@ mod stat;
 mod witness;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
+use unimux_linux::Sleeps;
 
 use crate::output::Output;
+use serve::Manner;
 
 /// How many bytes, with an optional suffix K, M or G.
 pub(crate) fn size(text: &str) -> Result<u64, String> {
@@ -42,6 +45,42 @@ pub(crate) struct Own {
     /// Wait this long for a peer, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub(crate) timeout: u64,
+}
+
+/// How to wait for others.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub(crate) struct Waits {
+    /// Sleep while there is nothing to do, instead of polling: no CPU time, but a millisecond or so
+    /// until awake
+    ///
+    /// Who polls notices a completion within a microsecond, and keeps a core busy. Who sleeps is
+    /// woken by the host's agent, which looks for what sleepers wait for every millisecond, and
+    /// through QEMU: each wake-up costs some exits of this machine. Needs the port that `unimux vm
+    /// qemu-args` gives QEMU, and the kernel's module virtio_console. While the host has no agent, a
+    /// sleeper looks by itself every 5 ms.
+    #[arg(long)]
+    pub(crate) sleep: bool,
+}
+
+impl Waits {
+    /// After how many nanoseconds to sleep, by who polls for `polls` before that.
+    pub(crate) fn sleeps_after_ns(self, polls: Duration) -> Option<u64> {
+        let ns = u64::try_from(polls.as_nanos()).unwrap_or(u64::MAX);
+        self.sleep.then_some(ns)
+    }
+}
+
+/// How long to poll before sleeping, where nobody measures: what comes at once costs no sleep.
+pub(crate) const POLLS: Duration = Duration::from_micros(50);
+
+/// What ended a program's sleeps, for people.
+pub(crate) fn slept(sleeps: Sleeps) -> String {
+    let Sleeps {
+        woken,
+        timed_out,
+        naps,
+    } = sleeps;
+    format!("woken {woken} times; {timed_out} sleeps ended by time, {naps} naps without an agent")
 }
 
 /// What a measurement does.
@@ -82,6 +121,8 @@ pub(crate) struct Measurement {
     pub(crate) peer: String,
     #[command(flatten)]
     pub(crate) own: Own,
+    #[command(flatten)]
+    pub(crate) waits: Waits,
     /// What to do
     #[arg(long, value_enum, default_value_t = Operation::Write)]
     pub(crate) op: Operation,
@@ -102,7 +143,7 @@ pub(crate) struct Measurement {
     pub(crate) no_inline: bool,
     /// Have another guest measure, from there to the peer: one that runs the bare-metal program
     /// `witness`
-    #[arg(long, value_name = "GUEST", conflicts_with_all = ["all", "depth", "no_inline"])]
+    #[arg(long, value_name = "GUEST", conflicts_with_all = ["all", "depth", "no_inline", "sleep"])]
     pub(crate) by: Option<String>,
 }
 
@@ -130,8 +171,10 @@ pub(crate) enum Command {
         #[arg(long)]
         once: bool,
         /// Never sleep while nobody asks: a machine that polls has no timer exits of its own
-        #[arg(long)]
+        #[arg(long, conflicts_with = "sleep")]
         poll: bool,
+        #[command(flatten)]
+        waits: Waits,
     },
     /// Measure bandwidth and message rate to a peer that runs `unimux serve`
     Bw(Measurement),
@@ -156,6 +199,8 @@ pub(crate) enum Command {
         to: String,
         #[command(flatten)]
         own: Own,
+        #[command(flatten)]
+        waits: Waits,
         /// Also read it back and compare every byte: needs as much memory again
         #[arg(long)]
         verify: bool,
@@ -173,6 +218,8 @@ pub(crate) enum Command {
         output: Option<PathBuf>,
         #[command(flatten)]
         own: Own,
+        #[command(flatten)]
+        waits: Waits,
     },
     /// Show a function's counters
     Stat(Own),
@@ -186,7 +233,12 @@ impl Command {
             Self::Devices => devices::list(output),
             Self::Info(own) => devices::info(output, own),
             Self::Ping { peer, own, count } => client::ping(output, own, &peer, count),
-            Self::Serve { own, once, poll } => serve::serve(output, own, once, poll),
+            Self::Serve {
+                own,
+                once,
+                poll,
+                waits,
+            } => serve::serve(output, own, once, Manner::of(poll, waits)),
             Self::Bw(measurement) => measure::bandwidth(output, &measurement),
             Self::Lat(measurement) => measure::latency(output, &measurement),
             Self::Hammer {
@@ -198,14 +250,16 @@ impl Command {
                 file,
                 to,
                 own,
+                waits,
                 verify,
                 operations,
-            } => file::send(output, own, &file, &to, verify, operations),
+            } => file::send(output, (own, waits), (&file, &to), verify, operations),
             Self::Recv {
                 from,
                 output: path,
                 own,
-            } => file::receive(output, own, from.as_deref(), path.as_deref()),
+                waits,
+            } => file::receive(output, (own, waits), from.as_deref(), path.as_deref()),
             Self::Stat(own) => stat::once(output, own),
             Self::Top(own) => stat::repeat(output, own),
         }

@@ -4,14 +4,14 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use unimux_driver::{CqFlags, MemoryRegion, Platform as _, RecvWr};
+use unimux_driver::{ArmKind, CqFlags, MemoryRegion, Platform as _, RecvWr};
 use unimux_exchange::connection::Queues;
 use unimux_exchange::letter::{Letter, Subject};
 use unimux_exchange::{Buffer, Connection, task};
 use unimux_linux::Doorbell;
 
-use super::Own;
 use super::machine::{Machine, broken};
+use super::{Own, POLLS, Waits};
 use crate::output::Output;
 
 /// Between two looks for letters while nothing is expected soon.
@@ -28,29 +28,57 @@ const QUEUES: Queues = Queues {
     receives: 512,
 };
 
+/// What a server does while nobody asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// It polls.
+    Polls,
+    /// It polls for a while, then looks now and then.
+    Naps,
+    /// It polls for a moment, then sleeps until it is woken.
+    Sleeps,
+}
+
+impl Manner {
+    pub(crate) const fn of(poll: bool, waits: Waits) -> Self {
+        match (poll, waits.sleep) {
+            (true, _) => Self::Polls,
+            (false, true) => Self::Sleeps,
+            (false, false) => Self::Naps,
+        }
+    }
+}
+
 /// Answers peers until interrupted, or until the first one is served.
-pub(crate) fn serve(output: Output, own: Own, once: bool, poll: bool) -> Result<()> {
-    let mut machine = Machine::open(own)?;
+pub(crate) fn serve(output: Output, own: Own, once: bool, manner: Manner) -> Result<()> {
+    let waits = Waits {
+        sleep: manner == Manner::Sleeps,
+    };
+    let mut machine = Machine::open_to_wait(own, waits.sleeps_after_ns(POLLS))?;
     output.say(&format!(
         "{} serves as function {}",
         machine.info.own.name, machine.info.own.function
     ));
     loop {
-        let mut idle = Idle::new(poll);
+        let mut idle = Idle::new(manner);
         let (peer, hello) = loop {
             answer_pings(&mut machine)?;
             let hello = machine.session.poll_any(Subject::Hello).map_err(broken)?;
             match hello {
                 Some(it) => break it,
-                None => idle.rest(&machine),
+                None => idle.rest(&mut machine, None),
             }
         };
         let name = machine.name_of(peer);
         let mark = machine.arena.mark();
         output.say(&format!("{name} connects"));
-        match Visit::begin(&mut machine, peer, hello).and_then(|it| it.serve(&mut machine, poll)) {
+        let visit = Visit::begin(&mut machine, peer, hello);
+        match visit.and_then(|it| it.serve(&mut machine, manner)) {
             Ok(requests) => output.say(&format!("{name} is done, {requests} receives completed")),
             Err(error) => output.say(&format!("{name}: {error:#}")),
+        }
+        if let Some(sleeps) = machine.sleeps() {
+            output.say(&super::slept(sleeps));
         }
         machine.session.forget(peer, hello);
         machine.arena.rewind(mark)?;
@@ -75,22 +103,38 @@ fn answer_pings(machine: &mut Machine) -> Result<()> {
 /// Rests longer the longer nothing happens.
 struct Idle {
     since: Instant,
-    poll: bool,
+    manner: Manner,
 }
 
 impl Idle {
-    fn new(poll: bool) -> Self {
+    fn new(manner: Manner) -> Self {
         Self {
             since: Instant::now(),
-            poll,
+            manner,
         }
     }
 
-    fn rest(&mut self, machine: &Machine) {
-        if self.poll || self.since.elapsed() < AWAKE {
-            machine.session.device.platform().relax();
-        } else {
+    /// Whether nothing has happened for so long that it is not waited for busily.
+    fn is_resting(&self) -> bool {
+        match self.manner {
+            Manner::Polls => false,
+            Manner::Naps => self.since.elapsed() >= AWAKE,
+            Manner::Sleeps => self.since.elapsed() >= POLLS,
+        }
+    }
+
+    /// Rests, until something comes for the machine, or completes on the connection.
+    fn rest(&mut self, machine: &mut Machine, connection: Option<&mut Connection<Doorbell>>) {
+        let device = &mut machine.session.device;
+        if !self.is_resting() {
+            device.platform().relax();
+        } else if self.manner == Manner::Naps {
             sleep(NAP);
+        } else {
+            let completed = connection.is_some_and(|it| it.arm(ArmKind::Next));
+            if !device.arm_events() && !completed {
+                device.platform().sleep(u64::MAX);
+            }
         }
     }
 
@@ -112,9 +156,13 @@ impl Visit {
     fn begin(machine: &mut Machine, peer: u32, hello: Letter) -> Result<Self> {
         let len_bytes = hello.len_bytes().clamp(4096, BUFFER_MAX);
         let (buffer, region) = machine.buffer(len_bytes)?;
+        let queues = Queues {
+            flags: machine.cq_flags(),
+            ..QUEUES
+        };
         let (session, arena) = (&mut machine.session, &mut machine.arena);
         let connection =
-            Connection::answer(session, arena, peer, hello, &region, QUEUES).map_err(broken)?;
+            Connection::answer(session, arena, peer, hello, &region, queues).map_err(broken)?;
         Ok(Self {
             connection,
             buffer,
@@ -125,9 +173,9 @@ impl Visit {
     }
 
     /// Serves until the client says farewell, or another one says hello: then this one is gone.
-    fn serve(mut self, machine: &mut Machine, poll: bool) -> Result<u64> {
+    fn serve(mut self, machine: &mut Machine, manner: Manner) -> Result<u64> {
         let peer = self.connection.peer;
-        let mut idle = Idle::new(poll);
+        let mut idle = Idle::new(manner);
         let mut receive_bytes = None;
         let result = loop {
             if let Some(len_bytes) = receive_bytes
@@ -158,14 +206,14 @@ impl Visit {
                     }
                 }
             }
-            if !idle.poll && idle.since.elapsed() >= AWAKE {
+            if idle.is_resting() {
                 // Only now and then: a client that was killed does not say farewell, and its next
                 // hello is for the loop of all.
                 if machine.session.has_other_hello(peer, self.hello) {
                     break Err(anyhow::anyhow!("gone without a farewell"));
                 }
             }
-            idle.rest(machine);
+            idle.rest(machine, Some(&mut self.connection));
         };
         self.connection
             .close(&mut machine.session)
