@@ -96,6 +96,11 @@ survives_its_agent() {
     agent_up && tenant_answer "$1" && has_qemu "$1" "$(cat "/run/$1.pid")"
 }
 
+# sleep_well: whether carol sleeps and is woken, and so is dave, who serves her.
+sleep_well() {
+    tenant_do carol 'sleeps_well dave && sleeps_well dave' && tenant_do dave server_was_woken
+}
+
 # garbage: in the physical function's page and commands (unimux_abi::physical, ::control), while nobody minds
 # it; the next agent must get along with it.
 garbage() {
@@ -147,6 +152,16 @@ holds "who wrote to it is told" tenant_answer carol
 holds "the next server serves" reaches carol
 
 holds "the agent is killed, and transfers go on" survives_its_agent carol
+
+tenant_do dave 'serve --sleep' || exit
+holds "a server that sleeps is woken" tenant_do carol 'wakes_at_once dave'
+tenant_do carol storms_its_port || exit
+holds "also while another machine storms its wake port" tenant_do carol 'wakes_at_once dave'
+agent_dies
+holds "without an agent it looks by itself" tenant_do carol 'wakes_at_once dave'
+agent_up && tenant_do carol 'kill -9 $(pidof dd)' || exit
+holds "the next agent wakes who slept, and who sleeps now" sleep_well
+tenant_do dave serve || exit
 
 unimux vm limit carol --bytes-per-second 20M > /dev/null || exit
 holds "20 MiB a second are not exceeded" limited 1 22 mb_per_second 256K 200

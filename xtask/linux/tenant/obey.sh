@@ -1,5 +1,6 @@
 # What a host may ask a tenant of job obey for, beside the programs that it has. Sourced.
 . /lib/unimux/memory.sh
+. /lib/unimux/sleep.sh
 
 # begin NAME COMMAND…: begins something that takes longer than the host wants to wait.
 begin() {
@@ -21,10 +22,10 @@ end() {
     return "$(cat "/tmp/$1.code")"
 }
 
-# serve: starts a server, after the death of the one before.
+# serve [OPTION…]: starts a server, after the death of the one before.
 serve() {
     stop_serving
-    unimux serve > /tmp/served 2>&1 &
+    unimux serve "$@" > /tmp/served 2>&1 &
     echo $! > /tmp/server
 }
 
@@ -77,4 +78,17 @@ without_huge_pages() {
     mkdir -p /dev/shm && mount -t tmpfs none /dev/shm || return
     echo 0 > /proc/sys/vm/compact_unevictable_allowed
     unimux --json info | grep -q '"huge_pages":false'
+}
+
+# storms_its_port: writes to this machine's wake port without end, and never reads.
+storms_its_port() {
+    port=$(grep -l unimux.wake /sys/class/virtio-ports/*/name) || return
+    port=${port%/name}
+    begin storm dd if=/dev/zero of="/dev/${port##*/}" bs=4096
+}
+
+# server_was_woken: whether the server was, for its last visitor, and did not look by itself for want of an agent.
+server_was_woken() {
+    awk '/^woken/ { before = woken; woken = $2; napped = naps; naps = $9; print }
+        END { exit !(woken > before && naps == napped) }' /tmp/served
 }

@@ -14,9 +14,11 @@ use crate::terminal::Step;
 use crate::workspace;
 
 /// Loaded by both.
-const MODULES_TENANT: [&str; 5] = [
+const MODULES_TENANT: [&str; 6] = [
     "virtio_pci",
     "virtio_net",
+    // The wake port of `unimux vm qemu-args`.
+    "virtio_console",
     // What rdma_rxe asks the kernel's crypto for by name.
     "crc32_generic",
     "rdma_rxe",
