@@ -148,6 +148,21 @@ pub(crate) struct Order<'a> {
     pub(crate) arguments: Vec<String>,
 }
 
+impl<'a> Order<'a> {
+    /// As the scenario and the board say, in the host's time.
+    pub(crate) fn plain(kit: &'a Kit, scenario: &'a ScenarioFile) -> Self {
+        Self {
+            kit,
+            scenario,
+            clock: Clock::Host,
+            seed: None,
+            cores: None,
+            memory_mib: None,
+            arguments: vec![],
+        }
+    }
+}
+
 impl Order<'_> {
     /// The machine's memory in MiB.
     fn memory_mib(&self, machine: &Machine) -> u64 {

@@ -19,6 +19,17 @@ pub(crate) enum Start {
     Emulator,
     /// This U-Boot, with `booti`: QEMU offers the image to it, and it asks QEMU for one first of all.
     UBoot(PathBuf),
+    /// This U-Boot, which waits for commands.
+    Prompt(PathBuf),
+    /// This U-Boot, which asks a server for everything.
+    Network {
+        /// The boot loader.
+        u_boot: PathBuf,
+        /// What the server has.
+        folder: PathBuf,
+        /// What it tells to ask for first.
+        script: &'static str,
+    },
     /// This U-Boot, from a card that it finds by itself.
     Card {
         /// The boot loader.
@@ -29,16 +40,16 @@ pub(crate) enum Start {
 }
 
 impl Start {
-    /// Whether it brings image, device tree and modules itself.
+    /// Whether image, device tree and modules come to it without QEMU.
     pub(crate) fn has_all(&self) -> bool {
-        matches!(self, Self::Card { .. })
+        !matches!(self, Self::Emulator | Self::UBoot(_))
     }
 
     /// What it keeps of the end of RAM while it loads.
     pub(crate) fn kept_bytes(&self) -> u64 {
         match self {
             Self::Emulator => 0,
-            Self::UBoot(_) | Self::Card { .. } => U_BOOT_BYTES,
+            _ => U_BOOT_BYTES,
         }
     }
 
@@ -47,7 +58,21 @@ impl Start {
         let bios = |u_boot: &PathBuf| vec!["-bios".to_owned(), u_boot.display().to_string()];
         match self {
             Self::Emulator => Vec::new(),
-            Self::UBoot(u_boot) => bios(u_boot),
+            Self::UBoot(u_boot) | Self::Prompt(u_boot) => bios(u_boot),
+            Self::Network {
+                u_boot,
+                folder,
+                script,
+            } => {
+                let mut arguments = bios(u_boot);
+                let folder = qemu::option_value(folder);
+                arguments.extend([
+                    "-netdev".to_owned(),
+                    format!("user,id=net,restrict=on,tftp={folder},bootfile={script}"),
+                ]);
+                arguments.extend(["-device", "virtio-net-device,netdev=net"].map(str::to_owned));
+                arguments
+            }
             Self::Card { u_boot, card } => {
                 let mut arguments = bios(u_boot);
                 let file = qemu::option_value(card);

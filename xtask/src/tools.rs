@@ -50,6 +50,12 @@ pub(crate) const MKIMAGE: Tool = Tool {
     purpose: "cargo xtask flash",
 };
 
+/// Reads file systems of cards.
+pub(crate) const MCOPY: Tool = Tool {
+    program: "mcopy",
+    package: "mtools",
+    purpose: "tests what cargo xtask flash made",
+};
 /// Makes BOOT.BIN.
 pub(crate) const BOOTGEN: Tool = Tool {
     program: "bootgen",
@@ -69,6 +75,9 @@ pub(crate) const SB: Tool = Tool {
     purpose: "cargo xtask flash --to serial:PORT",
 };
 
+/// What `cargo xtask flash` takes one time or another, and its tests.
+pub(crate) const FLASH: [Tool; 5] = [MKIMAGE, MCOPY, BOOTGEN, OPENOCD, SB];
+
 impl Tool {
     /// To run it.
     pub(crate) fn command(self) -> Command {
@@ -80,9 +89,12 @@ impl Tool {
         which::which(self.program).ok()
     }
 
-    /// First line of what it says of its version.
-    pub(crate) fn version(self) -> Option<String> {
-        first_line(Command::new(self.program).arg("--version"))
+    /// If it is there, the first line of what it says of its version, or where it is.
+    pub(crate) fn present(self) -> Option<String> {
+        let path = self.find()?;
+        let version = first_line(Command::new(self.program).arg("--version"));
+        let version = version.filter(|it| !it.is_empty());
+        Some(version.unwrap_or_else(|| path.display().to_string()))
     }
 }
 
@@ -233,7 +245,7 @@ mod tests {
             purpose: "",
         };
         assert!(shell.find().is_some());
-        assert!(none.find().is_none() && none.version().is_none());
+        assert!(none.find().is_none() && none.present().is_none());
     }
 
     #[test]

@@ -15,7 +15,7 @@ const SECTOR: u64 = 512;
 /// FAT32 with 32-bit sector numbers.
 const FAT32_LBA: u8 = 0x0c;
 /// Where partitions begin since disks have larger blocks than sectors.
-const PARTITION_AT: u64 = 1 << 20;
+pub(crate) const PARTITION_AT: u64 = 1 << 20;
 /// FAT32 is what has at least 65,525 clusters (Microsoft's FAT specification, 3.5): with the
 /// smallest ones these are 32 MiB.
 const PARTITION_BYTES_MIN: u64 = 64 << 20;

@@ -43,9 +43,26 @@ pub(crate) struct Options {
     /// What is done as one JSON object, and lines of a run as one each.
     #[arg(long)]
     pub(crate) json: bool,
+    /// Nobody reads the report.
+    #[arg(skip)]
+    quiet: bool,
 }
 
 impl Options {
+    /// To do it without a word.
+    pub(crate) fn quiet(to: Target) -> Self {
+        Self {
+            to,
+            firmware: Firmware::default(),
+            dry_run: false,
+            yes: true,
+            force: false,
+            console: None,
+            json: false,
+            quiet: true,
+        }
+    }
+
     /// Refuses what cannot work, before anything is built.
     pub(crate) fn check(&self, board: &Board) -> Result<()> {
         match &self.to {
@@ -263,7 +280,9 @@ impl Job<'_> {
 
     /// Shows what is going to be done; whether that was all.
     fn announce(&self, report: &Report) -> bool {
-        report.show(self.options.json);
+        if !self.options.quiet {
+            report.show(self.options.json);
+        }
         self.options.dry_run
     }
 

@@ -12,6 +12,7 @@ pub(crate) mod follow;
 pub(crate) mod job;
 pub(crate) mod jtag;
 pub(crate) mod layout;
+pub(crate) mod proof;
 pub(crate) mod report;
 pub(crate) mod script;
 pub(crate) mod serial;

@@ -129,10 +129,15 @@ impl Display for Report {
         }
         if let Some(disk) = &self.disk {
             let gigabytes = disk.bytes as f64 / 1e9;
+            let model = if disk.model.is_empty() {
+                "no name"
+            } else {
+                &disk.model
+            };
             writeln!(
                 to,
                 "\n  overwrites /dev/{}: {}, {gigabytes:.1} GB",
-                disk.name, disk.model
+                disk.name, model
             )?;
         }
         for (what, commands) in [

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::board::{self, Board};
 use crate::scenario_file;
-use crate::tools::{self, DTC, GDB, QEMU, SETPRIV};
+use crate::tools::{self, DTC, FLASH, GDB, QEMU, SETPRIV};
 use crate::workspace;
 
 /// Says what is there, in which version, what is missing and how to get it. Changes nothing.
@@ -52,17 +52,14 @@ impl Doctor {
                 "cargo xtask setup",
             );
         }
-        for (tool, need) in [
-            (QEMU, Need::Required),
-            (SETPRIV, Need::Optional),
-            (DTC, Need::Optional),
-            (GDB, Need::Optional),
-        ] {
+        let optional = [SETPRIV, DTC, GDB].into_iter().chain(FLASH);
+        let required = [(QEMU, Need::Required)].into_iter();
+        for (tool, need) in required.chain(optional.map(|it| (it, Need::Optional))) {
             let remedy = format!(
-                "{}: cargo xtask setup, or install Debian's {}",
+                "{}: cargo xtask setup --all, or install Debian's {}",
                 tool.purpose, tool.package
             );
-            line(tool.program, tool.version(), need, &remedy);
+            line(tool.program, tool.present(), need, &remedy);
         }
         let extra = |there: bool| there.then(|| "on the nightly toolchain".to_owned());
         let remedy = "its tests are skipped; cargo xtask setup --all";

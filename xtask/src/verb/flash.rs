@@ -14,7 +14,7 @@ use crate::flash::job::{Job, Next, Options};
 use crate::flash::target::Target;
 use crate::flash::{Package, follow};
 use crate::kvm_host::{HostFiles, OwnFiles};
-use crate::launch::{Clock, Kit, Order, log_table};
+use crate::launch::{Kit, Order, log_table};
 use crate::scenario_file::ScenarioFile;
 use crate::start::{self, Start};
 use crate::terminal::{Screen, note};
@@ -74,9 +74,9 @@ impl Flash {
         let mut kit = Kit::build(board, Profile::Release, &[&scenario])?;
         kit.payload = self.payload.map(std::path::absolute).transpose()?;
         kit.host = HostFiles::bring(&scenario, &OwnFiles::default(), &kit.payload())?;
-        let folder = order(&kit, &scenario).folder()?.join("flash");
+        let folder = Order::plain(&kit, &scenario).folder()?.join("flash");
         fs::create_dir_all(&folder)?;
-        let package = Package::make(&order(&kit, &scenario), &self.scenario, &folder)?;
+        let package = Package::make(&Order::plain(&kit, &scenario), &self.scenario, &folder)?;
         let job = Job {
             options: &self.options,
             board: &kit.board,
@@ -88,7 +88,8 @@ impl Flash {
             (Next::Image(card), Some(u_boot)) => {
                 kit.start = Start::Card { u_boot, card };
                 let limit = Some(Duration::from_secs(self.timeout));
-                let outcome = order(&kit, &scenario).run(limit, |line| screen.show(&line))?;
+                let outcome =
+                    Order::plain(&kit, &scenario).run(limit, |line| screen.show(&line))?;
                 let failure = outcome.failure();
                 note(failure.as_deref().unwrap_or("\nAll guests ended well."));
                 Ok(outcome.exit_code())
@@ -96,7 +97,8 @@ impl Flash {
             (Next::Console(mut port), _) => {
                 let table = log_table(&kit.unimux)?;
                 let guests = scenario.names().len();
-                let is_well = follow::follow(&mut port, table.as_ref(), guests, &screen)?;
+                let is_well =
+                    follow::follow(&mut port, table.as_ref(), guests, |line| screen.show(&line))?;
                 Ok(if is_well {
                     ExitCode::SUCCESS
                 } else {
@@ -105,17 +107,5 @@ impl Flash {
             }
             _ => Ok(ExitCode::SUCCESS),
         }
-    }
-}
-
-fn order<'a>(kit: &'a Kit, scenario: &'a ScenarioFile) -> Order<'a> {
-    Order {
-        kit,
-        scenario,
-        clock: Clock::Host,
-        seed: None,
-        cores: None,
-        memory_mib: None,
-        arguments: vec![],
     }
 }

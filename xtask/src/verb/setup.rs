@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::board::Board;
 use crate::terminal::{Step, note};
-use crate::tools;
+use crate::tools::{self, FLASH};
 use crate::workspace;
 
 /// Brings what is missing to build, run and test; does nothing when nothing is missing.
@@ -15,7 +15,7 @@ use crate::workspace;
 /// prints the one command to type. build, run, test and bench do this first by themselves.
 #[derive(clap::Args)]
 pub(crate) struct Setup {
-    /// Also bring what CI uses beyond the tests: Miri and cargo-fuzz, on the nightly toolchain.
+    /// Also bring what some tests use: Miri and cargo-fuzz, on the nightly toolchain, and all tools of flash.
     ///
     /// What cannot be brought is said and left out; the tests skip it, loudly.
     #[arg(long)]
@@ -24,9 +24,10 @@ pub(crate) struct Setup {
 
 impl Setup {
     pub(crate) fn run(self) -> Result<ExitCode> {
-        ensure(&Board::load(super::build::DEFAULT_BOARD)?)?;
+        let board = Board::load(super::build::DEFAULT_BOARD)?;
+        ensure(&board)?;
         if self.all {
-            extras();
+            extras(&board);
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -37,7 +38,11 @@ pub(crate) fn ensure(board: &Board) -> Result<()> {
     tools::ensure(&board.target, &board.tools())
 }
 
-fn extras() {
+fn extras(board: &Board) {
+    if let Err(error) = tools::ensure(&board.target, &FLASH) {
+        note(format!("{error:#}"));
+        note(LEFT_OUT);
+    }
     if !tools::has_miri() {
         let mut rustup = Command::new("rustup");
         rustup.args([
@@ -57,13 +62,16 @@ fn extras() {
     }
 }
 
+/// Said of what cannot be brought.
+const LEFT_OUT: &str = "  the tests will skip what needs it";
+
 fn attempt(what: &str, command: &mut Command) {
     let step = Step::begin(what);
     match command.status() {
         Ok(status) if status.success() => step.done("done"),
         _ => {
             step.done("not possible here");
-            note("  the tests will skip what needs it");
+            note(LEFT_OUT);
         }
     }
 }

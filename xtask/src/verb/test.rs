@@ -10,13 +10,15 @@ use crate::artifacts::Profile;
 use crate::board::Board;
 use crate::claims::{self, Claim};
 use crate::console::Line;
+use crate::flash::Package;
+use crate::flash::proof::{self, PROOFS, Proof, Stage};
 use crate::host_steps::{self, Count};
 use crate::launch::{Kit, Order, Outcome};
 use crate::qemu::End;
 use crate::refusals;
 use crate::scenario_file::ScenarioFile;
 use crate::terminal::{Step, note};
-use crate::workspace;
+use crate::{tools, workspace};
 
 /// Runs every test: on the host, and guest programs in QEMU.
 ///
@@ -63,6 +65,7 @@ impl Test {
             count.add(host_steps::run(self.filter.as_deref(), self.fuzz_seconds)?);
         }
         if !self.host {
+            count.add(self.flash_tests(&board)?);
             count.add(self.guest_tests(board)?);
         }
         println!("\n{} passed, {} failed", count.passed, count.failed);
@@ -71,6 +74,43 @@ impl Test {
         } else {
             ExitCode::FAILURE
         })
+    }
+
+    /// What `cargo xtask flash` makes, on a board that has a U-Boot here.
+    fn flash_tests(&self, board: &Board) -> Result<Count> {
+        let wanted = |proof: &&Proof| {
+            self.filter
+                .as_ref()
+                .is_none_or(|it| proof.name.contains(it))
+        };
+        let proofs: Vec<&Proof> = PROOFS.iter().filter(wanted).collect();
+        let has_u_boot = board.machine()?.u_boot.is_some();
+        let mut count = Count::default();
+        if proofs.is_empty() || !has_u_boot {
+            return Ok(count);
+        }
+        note("\n── flash tests");
+        tools::ensure(&board.target, &proof::TOOLS)?;
+        let name = "pair";
+        let scenario = ScenarioFile::load(name)?;
+        let mut kit = Kit::build(board.clone(), Profile::Release, &[&scenario])?;
+        // Small: a serial line is slow.
+        kit.payload = Some(kit.unimux.raw.clone());
+        let folder = Order::plain(&kit, &scenario).folder()?.join("proof");
+        fs::create_dir_all(&folder)?;
+        let package = Package::make(&Order::plain(&kit, &scenario), name, &folder)?;
+        let stage = Stage {
+            kit: &kit,
+            scenario: &scenario,
+            package: &package,
+            folder: &folder,
+        };
+        for proof in proofs {
+            let step = Step::begin(format!("test {}", proof.name));
+            let (lines, verdict) = (proof.run)(&stage)?;
+            settle(&mut count, step, proof.sentence, &lines, verdict);
+        }
+        Ok(count)
     }
 
     fn guest_tests(&self, board: Board) -> Result<Count> {
