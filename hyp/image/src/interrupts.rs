@@ -11,9 +11,17 @@ use unimux_el2::{
     lists::ListRegisters,
 };
 use unimux_paravirt::map::COMPLETION_INTID;
-use unimux_vgic::{Frame, Intid, LISTS_MAX, Line, SgiGroup, VcpuSet, VirtualGic};
+use unimux_trap::SystemRegister;
+use unimux_vgic::{Intid, LISTS_MAX, Line, VcpuSet};
 
-use crate::{board::GIC, guest::Guest};
+use crate::{
+    board::GIC,
+    gic::{GuestGic, Kind, Model},
+    guest::Guest,
+};
+
+/// A register of the emulated GIC.
+type Place = <Kind as GuestGic>::Place;
 
 /// The completion interrupt.
 const COMPLETION: Intid = match Intid::new(COMPLETION_INTID) {
@@ -58,10 +66,9 @@ impl VcpuInterrupts {
             GIC.deactivate(intid);
         }
         for index in 0..self.room {
-            let list = refill.lists().get(index).map_or(0, |list| list.into_bits());
-            GIC.write(index, list);
+            GIC.write(index, refill.lists().get(index).copied().unwrap_or(0));
         }
-        GIC.set_control(refill.ich_hcr() as u32);
+        GIC.set_control(refill.control());
         self.filled = Some(refill.lists().len());
     }
 
@@ -106,14 +113,14 @@ impl VcpuInterrupts {
     }
 
     /// A load from the emulated GIC.
-    pub(crate) fn load(&mut self, frame: Frame, offset: u64, len_bytes: usize) -> u64 {
+    pub(crate) fn load(&mut self, place: Place, len_bytes: usize) -> u64 {
         self.retire();
-        self.guest.gic.lock().read(frame, offset, len_bytes)
+        Kind::load(&self.guest.gic.lock(), self.vcpu, place, len_bytes)
     }
 
     /// A store to the emulated GIC.
-    pub(crate) fn store(&mut self, frame: Frame, offset: u64, len_bytes: usize, value: u64) {
-        self.change(|gic, _| gic.write(frame, offset, len_bytes, value));
+    pub(crate) fn store(&mut self, place: Place, len_bytes: usize, value: u64) {
+        self.change(|gic, vcpu| Kind::store(gic, vcpu, place, len_bytes, value));
     }
 
     /// A store to the configuration space of the PCI bus.
@@ -128,12 +135,18 @@ impl VcpuInterrupts {
         self.change(|gic, _| gic.pulse(Line::Shared(COMPLETION)));
     }
 
-    /// A write to an SGI register.
-    pub(crate) fn send_sgi(&mut self, group: SgiGroup, value: u64) {
-        self.change(|gic, vcpu| gic.send_sgi(vcpu, group, value));
+    /// A write to a system register. False if the GIC has no such register.
+    pub(crate) fn write_system_register(&mut self, register: SystemRegister, value: u64) -> bool {
+        let mut known = false;
+        self.change(|gic, vcpu| {
+            let wake = Kind::write_system_register(gic, vcpu, register, value);
+            known = wake.is_some();
+            wake.unwrap_or(VcpuSet::EMPTY)
+        });
+        known
     }
 
-    fn change(&mut self, change: impl FnOnce(&mut VirtualGic, usize) -> VcpuSet) {
+    fn change(&mut self, change: impl FnOnce(&mut Model, usize) -> VcpuSet) {
         self.retire();
         let wake = change(&mut self.guest.gic.lock(), self.vcpu);
         self.wake(wake);

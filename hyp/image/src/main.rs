@@ -21,6 +21,8 @@ mod exit;
 #[cfg(target_os = "none")]
 mod flat_tree;
 #[cfg(target_os = "none")]
+mod gic;
+#[cfg(target_os = "none")]
 mod guest;
 #[cfg(target_os = "none")]
 mod heap;

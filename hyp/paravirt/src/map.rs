@@ -1,12 +1,14 @@
 //! The intermediate physical addresses of a partition guest.
 //!
 //! It is the map of QEMU's `virt` machine wherever the two have the same device, so that a guest
-//! program can be tried on the bare machine too. A guest should still read its device tree; these
-//! constants are for early consoles and for EL2, which builds that tree.
+//! program can be tried on the bare machine too; the interrupt controller is of the board's kind. A
+//! guest should still read its device tree; these constants are for early consoles and for EL2, which
+//! builds that tree.
 //!
 //! ```text
 //! 0x0800_0000  GICD      64 KiB   emulated, every access exits
-//! 0x080a_0000  GICR     128 KiB   per vCPU, emulated
+//! 0x0801_0000  GICC       8 KiB   of a GICv2: mapped, accesses do not exit
+//! 0x080a_0000  GICR     128 KiB   of a GICv3: per vCPU, emulated
 //! 0x0900_0000  PL011      4 KiB   emulated, transmit only
 //! 0x0a00_0000  doorbell   4 KiB   mapped RW: stores do not exit; with the next page BAR 0 of the
 //! 0x0a00_1000  info       4 KiB   mapped RO                      function on the PCI bus
@@ -18,10 +20,15 @@
 /// Width of a guest's physical addresses: stage 2 starts at level 1 with 39 bits.
 pub const IPA_BITS: u32 = 39;
 
-/// GICv3 distributor frame.
+/// Distributor frame.
 pub const GICD_BASE: u64 = 0x0800_0000;
 /// Bytes of the distributor frame.
 pub const GICD_SIZE: u64 = 0x1_0000;
+
+/// GICv2 CPU interface: two pages.
+pub const GICC_BASE: u64 = 0x0801_0000;
+/// Bytes of the CPU interface.
+pub const GICC_SIZE: u64 = 0x2000;
 
 /// First GICv3 redistributor: the RD_base frame of vCPU 0.
 pub const GICR_BASE: u64 = 0x080a_0000;

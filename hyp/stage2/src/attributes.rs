@@ -51,10 +51,12 @@ impl Attributes {
         access: Access::ReadOnly,
         execute: false,
     };
-    /// A doorbell page: device memory, writable, never executable.
-    pub const DOORBELL: Self = Self {
+    /// Registers of a device that a guest has for itself: writable, never executable.
+    pub const DEVICE: Self = Self {
         memory: Memory::DeviceNgnre,
         access: Access::ReadWrite,
         execute: false,
     };
+    /// A doorbell page, which behaves as a device's registers.
+    pub const DOORBELL: Self = Self::DEVICE;
 }

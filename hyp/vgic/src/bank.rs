@@ -12,15 +12,16 @@
 //!   wire (level) ──────────▶ line   is pending for as long as it is high
 //! ```
 
-use crate::list::{ListRegister, ListState};
+use crate::list::{ListState, Listing};
 use crate::registers::BankRegister;
 
-/// Priorities have five bits, as Cortex-A53's virtual interface (`ICH_VTR_EL2.PRIbits` = 4).
+/// Priorities have five bits, as in a Cortex-A53's virtual interface (`ICH_VTR_EL2.PRIbits` = 4) and
+/// in every GICv2's (IHI 0048B, 5.3.8).
 const PRIORITY_MASK: u8 = 0xF8;
 
-/// One bit per interrupt in every mask; see IHI 0069, 4.1 for the states.
+/// One bit per interrupt in every mask; see IHI 0069, 4.1, and IHI 0048B, 3.2.4, for the states.
 #[derive(Clone, Debug)]
-pub(crate) struct Bank {
+pub struct Bank {
     /// Group 1 rather than 0.
     group_1: u32,
     enabled: u32,
@@ -50,21 +51,20 @@ pub(crate) struct Bank {
 }
 
 impl Bank {
-    /// Private interrupts: SGIs are edges, PPIs are levels (IHI 0069, 12.11, GICR_ICFGR0 and 1).
-    pub(crate) const fn private() -> Self {
-        Self::new(0x0000_FFFF, false)
+    /// Private interrupts: SGIs are edges, PPIs are levels (IHI 0069, 12.11, GICR_ICFGR0 and 1; IHI
+    /// 0048B, 4.3.13). Those of `group_1` are in that group, the others in group 0.
+    pub(crate) const fn private(group_1: u32) -> Self {
+        Self::new(0x0000_FFFF, false, group_1)
     }
 
     /// Shared interrupts, level-sensitive until the guest says otherwise.
-    pub(crate) const fn shared() -> Self {
-        Self::new(0, true)
+    pub(crate) const fn shared(group_1: u32) -> Self {
+        Self::new(0, true, group_1)
     }
 
-    const fn new(edge: u32, configurable: bool) -> Self {
+    const fn new(edge: u32, configurable: bool, group_1: u32) -> Self {
         Self {
-            // The architecture leaves the reset value open with one security state; group 1 is
-            // what a guest that never writes it expects: an IRQ.
-            group_1: u32::MAX,
+            group_1,
             enabled: 0,
             edge,
             configurable,
@@ -80,13 +80,8 @@ impl Bank {
         }
     }
 
-    /// Back to reset, but for the physical interrupts that are still held.
-    pub(crate) fn reset(&mut self) {
-        let reset = if self.configurable {
-            Self::shared()
-        } else {
-            Self::private()
-        };
+    /// As `reset`, but for the physical interrupts that are still held.
+    pub(crate) fn reset(&mut self, reset: Self) {
         *self = Self {
             held: self.held | self.linked,
             ..reset
@@ -131,9 +126,31 @@ impl Bank {
         self.priority[index] = priority & PRIORITY_MASK;
     }
 
+    /// Enables the interrupts whose bits are set.
+    pub(crate) const fn enable(&mut self, bits: u32) {
+        self.enabled |= bits;
+    }
+
     /// An edge: pending until acknowledged.
     pub(crate) const fn pulse(&mut self, bit: u32) {
         self.latch |= bit;
+    }
+
+    /// No edge any more, unless it is listed.
+    pub(crate) const fn unlatch(&mut self, bit: u32) {
+        self.latch &= !bit;
+    }
+
+    /// Whether the list register that it is in carries its edge.
+    pub(crate) const fn is_moved(&self, bit: u32) -> bool {
+        self.moved & bit != 0
+    }
+
+    /// The edge that is listed is not to be delivered any more. True if there was one.
+    pub(crate) const fn withdraw(&mut self, bit: u32) -> bool {
+        let moved = self.is_moved(bit);
+        self.moved &= !bit;
+        moved
     }
 
     /// The wire goes to `level`.
@@ -163,21 +180,29 @@ impl Bank {
     }
 
     /// Puts interrupt `index` into a list register. It must be one that is [`Self::wanting`].
-    /// `eager` asks to hear of its end, so that others get the list register.
-    pub(crate) fn list(
+    /// `number` is its INTID. `eager` asks to hear of its end, so that others get the list register.
+    pub(crate) fn list(&mut self, index: usize, number: u32, groups: u8, eager: bool) -> Listing {
+        // An active level is sampled again at its end, not before; and the architecture forbids
+        // pending and active for hardware interrupts.
+        let bit = 1 << index;
+        let edge = self.edge & bit != 0;
+        let may_be_both = self.held & bit == 0 && edge;
+        self.list_as(index, number, groups, eager, may_be_both)
+    }
+
+    /// As [`Self::list`]. What is active is listed as pending too only if it `may_be_both`.
+    pub(crate) fn list_as(
         &mut self,
         index: usize,
         number: u32,
         groups: u8,
         eager: bool,
-    ) -> ListRegister {
+        may_be_both: bool,
+    ) -> Listing {
         let bit = 1 << index;
         let held = self.held & bit != 0;
         let level = self.edge & bit == 0;
         let active = self.active & bit != 0;
-        // An active level is sampled again at its end, not before; and the architecture forbids
-        // pending and active for hardware interrupts.
-        let may_be_both = !held && !level;
         let pending = self.signalled(groups) & bit != 0 && (!active || may_be_both);
 
         self.listed |= bit;
@@ -188,16 +213,14 @@ impl Bank {
             self.moved |= self.latch & bit;
             self.latch &= !bit;
         }
-        let list = ListRegister::new()
-            .with_virtual_intid(number)
-            .with_priority(self.priority[index])
-            .with_group_1(self.is_group_1(bit))
-            .with_state(ListState::new(pending, active));
-        if held {
-            // Private interrupts have the same number here and there, below 32.
-            list.with_hardware(true).with_physical_intid(number as u16)
-        } else {
-            list.with_eoi(level || eager)
+        Listing {
+            intid: number,
+            sender: 0,
+            priority: self.priority[index],
+            group_1: self.is_group_1(bit),
+            state: ListState::new(pending, active),
+            hardware: held,
+            eoi: !held && (level || eager),
         }
     }
 
@@ -256,7 +279,7 @@ impl Bank {
                 changed & self.listed
             }
             BankRegister::SetEnable => {
-                self.enabled |= value;
+                self.enable(value);
                 0
             }
             BankRegister::ClearEnable => {

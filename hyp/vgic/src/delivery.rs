@@ -4,58 +4,69 @@
 //! would be lost (IHI 0069, 4.8, EOIcount); then what is pending, by priority, then by number.
 
 use crate::intid::Intid;
-use crate::list::{LISTS_MAX, ListRegister, ListState};
+use crate::list::{LISTS_MAX, ListState, Listing};
+use crate::version::Version;
 
 /// What to write before entering a vCPU.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Refill {
-    lists: heapless::Vec<ListRegister, LISTS_MAX>,
+    lists: heapless::Vec<u64, LISTS_MAX>,
+    /// One of them is to be acknowledged.
+    pending: bool,
     overflow: bool,
     release: u32,
 }
 
 impl Refill {
-    pub(crate) const fn new(
-        lists: heapless::Vec<ListRegister, LISTS_MAX>,
-        overflow: bool,
-        release: u32,
-    ) -> Self {
+    pub(crate) const fn new(overflow: bool, release: u32) -> Self {
         Self {
-            lists,
+            lists: heapless::Vec::new(),
+            pending: false,
             overflow,
             release,
         }
     }
 
-    /// The values for `ICH_LR0_EL2` and on. List registers beyond these must hold zero.
+    /// Adds a list register. There are never more than fit: the caller has picked that many.
+    pub(crate) fn push<V: Version>(&mut self, listing: Listing) {
+        self.pending |= listing.state == ListState::Pending;
+        let pushed = self.lists.push(V::encode(listing));
+        assert!(
+            pushed.is_ok(),
+            "as many are picked as there are list registers"
+        );
+    }
+
+    /// The values for `ICH_LR0_EL2` and on, or for `GICH_LR0` and on, which have 32 bits. List
+    /// registers beyond these must hold zero.
     #[must_use]
-    pub fn lists(&self) -> &[ListRegister] {
+    pub fn lists(&self) -> &[u64] {
         &self.lists
     }
 
-    /// Whether more interrupts wait than there are list registers. [`Self::ich_hcr`] asks for the
+    /// Whether more interrupts wait than there are list registers. [`Self::control`] asks for the
     /// maintenance interrupt that brings them in.
     #[must_use]
     pub const fn overflow(&self) -> bool {
         self.overflow
     }
 
-    /// The value for `ICH_HCR_EL2` (IHI 0069, 12.4.7): En, and with an overflow NPIE, which fires
-    /// when the guest has acknowledged every listed interrupt. When nothing listed is pending NPIE
-    /// would fire for ever; then the end of a listed interrupt (its EOI bit) makes room.
+    /// The value for `ICH_HCR_EL2` (IHI 0069, 12.4.7) or `GICH_HCR` (IHI 0048B, 5.3.1), whose bits
+    /// these are alike: En, and with an overflow NPIE, which fires when the guest has acknowledged
+    /// every listed interrupt. When nothing listed is pending NPIE would fire for ever; then the end
+    /// of a listed interrupt (its EOI bit) makes room.
     #[must_use]
-    pub fn ich_hcr(&self) -> u64 {
-        const EN: u64 = 1 << 0;
-        const NPIE: u64 = 1 << 3;
-        let pending = |list: &ListRegister| list.state() == ListState::Pending;
-        if self.overflow && self.lists.iter().any(pending) {
+    pub const fn control(&self) -> u32 {
+        const EN: u32 = 1 << 0;
+        const NPIE: u32 = 1 << 3;
+        if self.overflow && self.pending {
             EN | NPIE
         } else {
             EN
         }
     }
 
-    /// Physical private interrupts of this core that EL2 deactivates now (`ICC_DIR_EL1`), because
+    /// Physical private interrupts of this core that EL2 deactivates now (`ICC_DIR_EL1`, `GICC_DIR`), because
     /// the guest gave them up without ending them: a bit per INTID.
     #[must_use]
     pub const fn release(&self) -> u32 {
@@ -65,8 +76,8 @@ impl Refill {
 
 /// What is in a vCPU's list registers: which interrupt in which, and what was written. The list
 /// registers are read back for their state alone; whose they are is known here.
-#[derive(Clone, Debug)]
-pub(crate) struct Listed(heapless::Vec<(Intid, ListRegister), LISTS_MAX>);
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Listed(heapless::Vec<(Intid, ListState), LISTS_MAX>);
 
 impl Listed {
     pub(crate) const fn new() -> Self {
@@ -78,31 +89,26 @@ impl Listed {
     }
 
     /// Notes a list register. There are never more than fit: the caller has picked that many.
-    pub(crate) fn push(&mut self, intid: Intid, list: ListRegister) {
-        let pushed = self.0.push((intid, list));
+    pub(crate) fn push(&mut self, intid: Intid, state: ListState) {
+        let pushed = self.0.push((intid, state));
         assert!(
             pushed.is_ok(),
             "as many are picked as there are list registers"
         );
     }
 
-    /// Takes everything out, with the states in `read_back`; where that is too short, the vCPU has
-    /// not run and the states are those that were written.
-    pub(crate) fn take(
-        &mut self,
+    /// Everything with the states in `read_back`; where that is too short, the vCPU has not run and
+    /// the states are those that were written.
+    pub(crate) fn states<V: Version>(
+        &self,
         read_back: &[u64],
-    ) -> heapless::Vec<(Intid, ListState), LISTS_MAX> {
-        let listed = core::mem::take(&mut self.0);
-        listed
-            .into_iter()
-            .enumerate()
-            .map(|(index, (intid, written))| {
-                let list = read_back
-                    .get(index)
-                    .map_or(written, |bits| ListRegister::from_bits(*bits));
-                (intid, list.state())
-            })
-            .collect()
+    ) -> impl Iterator<Item = (Intid, ListState)> {
+        let read_back = read_back.iter().map(|list| Some(V::state(*list)));
+        let read_back = read_back.chain(core::iter::repeat(None));
+        self.0
+            .iter()
+            .zip(read_back)
+            .map(|((intid, written), state)| (*intid, state.unwrap_or(*written)))
     }
 }
 

@@ -121,6 +121,11 @@ impl VcpuSet {
         Self(bits)
     }
 
+    /// Its bits, that of vCPU 0 lowest.
+    pub(crate) const fn bits(self) -> u8 {
+        self.0
+    }
+
     /// Whether there is none.
     #[must_use]
     pub const fn is_empty(self) -> bool {
@@ -146,6 +151,11 @@ impl VcpuSet {
     /// The set without `vcpu`.
     pub const fn without(self, vcpu: usize) -> Self {
         Self(self.0 & !Self::of(vcpu).0)
+    }
+
+    /// The set without those of `others`.
+    pub(crate) const fn minus(self, others: Self) -> Self {
+        Self(self.0 & !others.0)
     }
 
     /// The vCPUs, ascending.

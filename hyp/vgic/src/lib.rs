@@ -1,22 +1,23 @@
-//! A virtual GICv3 for one guest: registers, pending state, list registers.
+//! A virtual GICv2 or GICv3 for one guest: registers, pending state, list registers.
 //!
 //! It is logic with `&mut self`: it holds no lock, touches no hardware register and sends no
 //! interrupt to another core. It tells what to write into the list registers and which vCPUs to
-//! wake, and the EL2 crate does so. Not modelled: LPIs and the ITS, GICv2 compatibility (affinity
-//! routing is always on), 1-of-N routing, two security states, message-based SPIs.
+//! wake, and the EL2 crate does so. The version is a type, so an image holds the one that its board
+//! has. Not modelled: LPIs and the ITS, GICv3's GICv2 compatibility (affinity routing is always on),
+//! 1-of-N routing by load, two security states, message-based SPIs.
 //!
 //! ```text
-//!  guest's loads and stores ──▶ read / write ──▶ ┌───────────────────┐
-//!  msr ICC_SGI1R_EL1        ──▶ send_sgi     ──▶ │ Distributor       │  SPIs 32..96
-//!  engine: completion       ──▶ pulse        ──▶ │ Redistributor × n │  SGIs, PPIs 0..32
-//!  emulated device's wire   ──▶ assert       ──▶ └───┬───────────▲───┘
-//!  physical timer, PPI 27   ──▶ forward              │           │
-//!                                        refill(vcpu)│           │retire(vcpu)
-//!                                         before entry           after exit
-//!                                                    ▼           │
-//!                                             ICH_LR0_EL2 … ICH_LRn_EL2
-//!                                             acknowledge and end of interrupt
-//!                                             happen here without an exit
+//!  guest's loads and stores  ──▶ read / write ──▶ ┌───────────────────┐
+//!  msr ICC_SGI1R_EL1 (v3)    ──▶ send_sgi     ──▶ │ Distributor       │  SPIs 32..96
+//!  engine: completion        ──▶ pulse        ──▶ │ Private × vCPUs   │  SGIs, PPIs 0..32
+//!  emulated device's wire    ──▶ assert       ──▶ └───┬───────────▲───┘
+//!  physical timer, PPI 27    ──▶ forward              │           │
+//!                                         refill(vcpu)│           │retire(vcpu)
+//!                                          before entry           after exit
+//!                                                     ▼           │
+//!                                      ICH_LR0_EL2 … or GICH_LR0 …
+//!                                      acknowledge and end of interrupt
+//!                                      happen here without an exit
 //! ```
 //!
 //! **Rule of use.** Between [`VirtualGic::refill`] and [`VirtualGic::retire`] of a vCPU the truth about its
@@ -27,8 +28,7 @@
 //! **Invariant.** An interrupt is in the list registers of at most one vCPU, and every pending
 //! state is in exactly one place: latched here, or travelling in a list register.
 //!
-//! Source: *Arm Generic Interrupt Controller Architecture Specification, GICv3 and GICv4*,
-//! IHI 0069; register chapters 12.8 (GICH/ICH), 12.9 (GICD), 12.11 (GICR).
+//! Sources: IHI 0048B for [`v2`], IHI 0069 for [`v3`].
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -37,13 +37,17 @@ mod delivery;
 mod distributor;
 mod intid;
 mod list;
-mod redistributor;
+mod private;
 mod registers;
-mod sgi;
+pub mod v2;
+pub mod v3;
+mod version;
 mod vgic;
 
 pub use delivery::Refill;
 pub use intid::{INTIDS, Intid, SPIS, VCPUS_MAX, VcpuSet};
-pub use list::{LISTS_MAX, ListRegister, ListState};
-pub use sgi::SgiGroup;
-pub use vgic::{Frame, Line, REDISTRIBUTOR_BYTES, VirtualGic};
+pub use list::{LISTS_MAX, ListState};
+pub use v2::V2;
+pub use v3::V3;
+pub use version::Version;
+pub use vgic::{Line, VirtualGic};

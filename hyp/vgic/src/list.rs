@@ -1,14 +1,10 @@
-//! List registers: the interrupts that a vCPU acknowledges and ends without an exit.
-//!
-//! The encoding only; which interrupt goes into one is decided in `delivery.rs`.
+//! What a list register says, whatever its encoding; that is each version's own.
 
-use bitfield_struct::bitfield;
-
-/// List registers of the largest implementation (IHI 0069, 12.4.2, ICH_LR&lt;n&gt;_EL2). A Cortex-A53
-/// has four; `ICH_VTR_EL2.ListRegs` plus one is the number.
+/// List registers that are used at most. A GICv3 has no more (IHI 0069, 12.4.2), a GICv2 could have
+/// 64 (IHI 0048B, 5.3.2), and a Cortex-A53 and a GIC-400 have four.
 pub const LISTS_MAX: usize = 16;
 
-/// State of a listed interrupt, bits 63:62.
+/// State of a listed interrupt, encoded alike in both versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum ListState {
@@ -23,7 +19,7 @@ pub enum ListState {
 }
 
 impl ListState {
-    const fn from_bits(bits: u8) -> Self {
+    pub(crate) const fn from_bits(bits: u8) -> Self {
         match bits & 0b11 {
             0b00 => Self::Inactive,
             0b01 => Self::Pending,
@@ -32,7 +28,7 @@ impl ListState {
         }
     }
 
-    const fn into_bits(self) -> u8 {
+    pub(crate) const fn into_bits(self) -> u8 {
         self as u8
     }
 
@@ -60,70 +56,21 @@ impl ListState {
     }
 }
 
-/// `ICH_LR<n>_EL2`, IHI 0069, 12.4.2.
-#[bitfield(u64)]
-#[derive(PartialEq, Eq)]
-pub struct ListRegister {
-    /// vINTID: what the guest reads when it acknowledges.
-    pub virtual_intid: u32,
-    /// pINTID when `hardware`: the physical interrupt that the guest's deactivation deactivates.
-    /// Otherwise bit 9 of it, bit 41 of the register, is EOI: see [`Self::with_eoi`].
-    #[bits(13)]
-    pub physical_intid: u16,
-    #[bits(3)]
-    __: u8,
-    /// Priority; lower is more urgent.
-    pub priority: u8,
-    #[bits(4)]
-    __: u8,
-    /// Group 1 (an IRQ) or 0 (an FIQ).
-    pub group_1: bool,
-    /// HW: linked to a physical interrupt.
-    pub hardware: bool,
+/// An interrupt as it goes into a list register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listing {
+    /// What the guest reads when it acknowledges.
+    pub(crate) intid: u32,
+    /// The vCPU that sent it. Only a GICv2's SGIs have one.
+    pub(crate) sender: u8,
+    /// Lower is more urgent; the low three bits are zero.
+    pub(crate) priority: u8,
+    /// In group 1 rather than 0.
+    pub(crate) group_1: bool,
     /// State.
-    #[bits(2)]
-    pub state: ListState,
-}
-
-impl ListRegister {
-    /// EOI, bit 41: ask for a maintenance interrupt when the guest ends this interrupt. Only for
-    /// interrupts without a physical one.
-    const EOI: u16 = 1 << (41 - 32);
-
-    /// The register with the EOI bit set or clear.
-    #[must_use]
-    pub const fn with_eoi(self, eoi: bool) -> Self {
-        self.with_physical_intid(if eoi { Self::EOI } else { 0 })
-    }
-
-    /// Whether the end of this interrupt asks for maintenance.
-    #[must_use]
-    pub const fn eoi(self) -> bool {
-        !self.hardware() && self.physical_intid() & Self::EOI != 0
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fields_lie_where_the_manual_puts_them() {
-        let timer = ListRegister::new()
-            .with_virtual_intid(27)
-            .with_physical_intid(27)
-            .with_priority(0xA0)
-            .with_group_1(true)
-            .with_hardware(true)
-            .with_state(ListState::Pending);
-        assert_eq!(timer.into_bits(), 0x70A0_001B_0000_001B);
-        let completion = ListRegister::new()
-            .with_virtual_intid(48)
-            .with_priority(0x80)
-            .with_group_1(true)
-            .with_eoi(true)
-            .with_state(ListState::PendingAndActive);
-        assert_eq!(completion.into_bits(), 0xD080_0200_0000_0030);
-        assert!(completion.eoi() && !timer.eoi());
-    }
+    pub(crate) state: ListState,
+    /// Linked to the physical interrupt of the same number.
+    pub(crate) hardware: bool,
+    /// Its end asks for maintenance. Not for those that are linked.
+    pub(crate) eoi: bool,
 }

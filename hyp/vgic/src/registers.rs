@@ -1,6 +1,9 @@
-//! The registers that distributor and redistributor share: one bit, byte or bit pair per interrupt.
+//! The registers that have one bit, byte or bit pair per interrupt.
 //!
-//! Offsets are the same in both frames (IHI 0069, 12.9 and 12.11), the GICR ones from SGI_base.
+//! Offsets are the same in the distributors of both versions (IHI 0048B, 4.1.2; IHI 0069, 12.9) and
+//! in a redistributor, there from SGI_base (IHI 0069, 12.11).
+
+use crate::intid::Intid;
 
 /// A register of a bank of 32 interrupts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,8 +33,7 @@ const PRIORITY: u64 = 0x400;
 const PRIORITY_END: u64 = 0x800;
 
 /// The bank and register at a word-aligned offset, or `None` where there is neither. Banks are
-/// counted from 0, which in the distributor's frame is reserved: private interrupts are in the
-/// redistributors.
+/// counted from 0, the private interrupts, which a GICv3 has in its redistributors alone.
 pub(crate) fn decode(offset: u64) -> Option<(usize, BankRegister)> {
     let of_bits = |base: u64| ((offset - base) / 4) as usize;
     let register = match offset {
@@ -62,19 +64,13 @@ pub(crate) fn priority_byte(offset: u64) -> Option<usize> {
         .then(|| (offset - PRIORITY) as usize)
 }
 
-/// GICD_PIDR2 and GICR_PIDR2, IHI 0069, 12.9.26: ArchRev in bits 7:4 is 3 for GICv3.
-pub(crate) const PIDR2: u32 = 0x3 << 4;
-
 /// GICD_IIDR and GICR_IIDR: ProductID 'U'. Implementer 0, for the JEP106 codes are companies'.
 pub(crate) const IIDR: u32 = (b'U' as u32) << 24;
 
-/// The 32-bit half of `value` at `offset`, which is a multiple of four.
-pub(crate) const fn half_of(value: u64, offset: u64) -> u32 {
-    if offset.is_multiple_of(8) {
-        value as u32
-    } else {
-        (value >> 32) as u32
-    }
+/// Bank, counted among the shared ones, and index of the shared interrupt `number`.
+pub(crate) fn shared_intid(number: usize) -> Option<(usize, usize)> {
+    let intid = Intid::new(u32::try_from(number).ok()?)?;
+    Some((intid.shared_bank()?, intid.in_bank()))
 }
 
 #[cfg(test)]

@@ -1,26 +1,14 @@
-//! The virtual GIC as the EL2 crate uses it.
+//! The virtual GIC as the EL2 crate uses it, of either version.
 //!
-//! Wiring only: registers are in `distributor.rs` and `redistributor.rs`, the states of an
-//! interrupt in `bank.rs`, the choice of list registers in `delivery.rs`.
+//! Wiring only: registers are each version's own, the states of an interrupt are in `bank.rs`, the
+//! choice of list registers in `delivery.rs`.
 
 use crate::bank::Bank;
 use crate::delivery::{Pick, Refill, Urgency};
 use crate::distributor::Distributor;
 use crate::intid::{Intid, VCPUS_MAX, VcpuSet};
-use crate::redistributor::Redistributor;
-use crate::sgi::{self, SgiGroup};
-
-/// Bytes of one vCPU's redistributor: RD_base and SGI_base. They follow one another.
-pub const REDISTRIBUTOR_BYTES: u64 = 0x2_0000;
-
-/// Which of the guest's two GIC ranges an access hit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Frame {
-    /// GICD, 64 KiB.
-    Distributor,
-    /// The redistributors of all vCPUs, [`REDISTRIBUTOR_BYTES`] each.
-    Redistributors,
-}
+use crate::private::Private;
+use crate::version::Version;
 
 /// An interrupt input of the guest's GIC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,136 +24,42 @@ pub enum Line {
     Shared(Intid),
 }
 
-/// The virtual GICv3 of one guest.
+/// The virtual GIC of one guest.
 #[derive(Clone, Debug)]
-pub struct VirtualGic {
-    distributor: Distributor,
-    redistributors: heapless::Vec<Redistributor, VCPUS_MAX>,
+pub struct VirtualGic<V: Version> {
+    pub(crate) distributor: Distributor<V>,
+    pub(crate) privates: heapless::Vec<Private<V>, VCPUS_MAX>,
 }
 
-impl VirtualGic {
+impl<V: Version> VirtualGic<V> {
     /// A GIC after reset, for a guest of `vcpus` vCPUs.
     ///
     /// # Panics
     /// If `vcpus` is not 1 to [`VCPUS_MAX`]: the scenario was checked before.
     #[must_use]
     pub fn new(vcpus: usize) -> Self {
-        assert!((1..=VCPUS_MAX).contains(&vcpus), "1 to 8 vCPUs");
+        assert!(matches!(vcpus, 1..=VCPUS_MAX), "1 to 8 vCPUs");
         Self {
-            distributor: Distributor::new(),
-            redistributors: (0..vcpus)
-                .map(|vcpu| Redistributor::new(vcpu, vcpu + 1 == vcpus))
-                .collect(),
+            distributor: Distributor::new(vcpus),
+            privates: (0..vcpus).map(|vcpu| Private::new(vcpu, vcpus)).collect(),
         }
     }
 
     /// How many vCPUs the guest has.
     #[must_use]
     pub fn vcpus(&self) -> usize {
-        self.redistributors.len()
+        self.privates.len()
     }
 
     /// Back to reset, for a guest that is started again. No vCPU may be running, and what their
     /// list registers hold is forgotten. A physical interrupt that the dead guest left active
     /// comes out of the next [`Self::refill`] of its vCPU, see [`Refill::release`].
     pub fn reset(&mut self) {
-        self.distributor = Distributor::new();
-        for redistributor in &mut self.redistributors {
-            redistributor.reset();
+        let vcpus = self.vcpus();
+        self.distributor = Distributor::new(vcpus);
+        for (vcpu, private) in self.privates.iter_mut().enumerate() {
+            private.reset(vcpu, vcpus);
         }
-    }
-
-    /// A guest's load of `len_bytes` at `offset` of a frame. Reserved registers, widths that a
-    /// register does not have and misaligned offsets read as zero.
-    #[must_use]
-    pub fn read(&self, frame: Frame, offset: u64, len_bytes: usize) -> u64 {
-        if !aligned(offset, len_bytes) {
-            return 0;
-        }
-        match frame {
-            Frame::Distributor => match len_bytes {
-                1 => self.distributor.read_byte(offset).into(),
-                4 => self.distributor.read_word(offset).into(),
-                8 => self.distributor.read_double(offset),
-                _ => 0,
-            },
-            Frame::Redistributors => {
-                let (vcpu, offset) = locate(offset);
-                let Some(redistributor) = self.redistributors.get(vcpu) else {
-                    return 0;
-                };
-                match len_bytes {
-                    1 => redistributor.read_byte(offset).into(),
-                    4 => redistributor.read_word(offset).into(),
-                    8 => redistributor.read_double(offset),
-                    _ => 0,
-                }
-            }
-        }
-    }
-
-    /// A guest's store of the low `len_bytes` of `value` at `offset` of a frame. Ignored where
-    /// [`Self::read`] reads zero. Returns the vCPUs to wake.
-    pub fn write(&mut self, frame: Frame, offset: u64, len_bytes: usize, value: u64) -> VcpuSet {
-        if !aligned(offset, len_bytes) {
-            return VcpuSet::EMPTY;
-        }
-        // The casts keep the low bytes, which is what the access carries.
-        let affected = match frame {
-            Frame::Distributor => {
-                let (bank, affected) = match len_bytes {
-                    1 => {
-                        self.distributor.write_byte(offset, value as u8);
-                        (0, 0)
-                    }
-                    4 => self.distributor.write_word(offset, value as u32),
-                    8 => self.distributor.write_double(offset, value),
-                    _ => (0, 0),
-                };
-                let targets = Intid::of_mask(bank + 1, affected)
-                    .filter_map(|intid| self.distributor.target(intid));
-                targets.fold(VcpuSet::EMPTY, |set, vcpu| set.union(VcpuSet::of(vcpu)))
-            }
-            Frame::Redistributors => {
-                let (vcpu, offset) = locate(offset);
-                let Some(redistributor) = self.redistributors.get_mut(vcpu) else {
-                    return VcpuSet::EMPTY;
-                };
-                let affected = match len_bytes {
-                    1 => {
-                        redistributor.write_byte(offset, value as u8);
-                        0
-                    }
-                    4 => redistributor.write_word(offset, value as u32),
-                    _ => 0,
-                };
-                if affected == 0 {
-                    VcpuSet::EMPTY
-                } else {
-                    VcpuSet::of(vcpu)
-                }
-            }
-        };
-        self.distributor.disown_idle();
-        affected.union(self.waiting())
-    }
-
-    /// A vCPU's write to an SGI register, which traps (`HCR_EL2.IMO`). Returns the vCPUs to wake.
-    pub fn send_sgi(&mut self, from: usize, group: SgiGroup, value: u64) -> VcpuSet {
-        let Some((intid, targets)) = sgi::decode(value, from, self.vcpus()) else {
-            return VcpuSet::EMPTY;
-        };
-        let wanted = group == SgiGroup::One;
-        targets.iter().fold(VcpuSet::EMPTY, |wake, vcpu| {
-            let line = Line::Private { vcpu, intid };
-            match self.bank(line) {
-                // IHI 0069, 12.2.24: an SGI of the other group is not generated.
-                Some(bank) if bank.is_group_1(intid.bit()) == wanted => {
-                    wake.union(self.pulse(line))
-                }
-                _ => wake,
-            }
-        })
     }
 
     /// An edge on an interrupt: it is pending until the guest acknowledges it, whether the guest
@@ -200,15 +94,15 @@ impl VirtualGic {
     pub fn refill(&mut self, vcpu: usize, room: usize) -> Refill {
         // Whatever is still listed was written and never run with.
         let _ = self.retire(vcpu, &[]);
-        let groups = self.distributor.groups();
-        let Some(redistributor) = self.redistributors.get_mut(vcpu) else {
+        let groups = self.distributor.groups;
+        let Some(private) = self.privates.get_mut(vcpu) else {
             return Refill::default();
         };
-        let release = redistributor.bank.take_orphans();
+        let release = private.bank.take_orphans();
 
         let mut pick = Pick::new(room);
-        for intid in Intid::of_mask(0, redistributor.bank.wanting(groups)) {
-            pick.offer(urgency(&redistributor.bank, intid), intid);
+        for intid in Intid::of_mask(0, private.bank.wanting(groups)) {
+            pick.offer(urgency(&private.bank, intid), intid);
         }
         for intid in self.distributor.wanting(vcpu) {
             let bank = intid
@@ -220,42 +114,39 @@ impl VirtualGic {
         }
         let (chosen, overflow) = pick.finish();
 
-        let mut lists = heapless::Vec::new();
+        let mut refill = Refill::new(overflow, release);
         for intid in chosen {
             let bank = match intid.shared_bank() {
-                Some(bank) => self.distributor.bank_mut(bank),
-                None => Some(&mut redistributor.bank),
+                Some(bank) => self.distributor.banks.get_mut(bank),
+                None => Some(&mut private.bank),
             };
-            if let Some(bank) = bank {
-                let list = bank.list(intid.in_bank(), intid.get(), groups, overflow);
-                self.distributor.own(intid, vcpu);
-                redistributor.listed.push(intid, list);
-                let pushed = lists.push(list);
-                assert!(
-                    pushed.is_ok(),
-                    "as many are picked as there are list registers"
-                );
-            }
+            let Some(bank) = bank else { continue };
+            let listing = V::list(&mut private.own, bank, intid, groups, overflow);
+            self.distributor.own(intid, vcpu);
+            private.listed.push(intid, listing.state);
+            refill.push::<V>(listing);
         }
-        Refill::new(lists, overflow, release)
+        refill
     }
 
-    /// Takes the state of the listed interrupts back. `lists` are the values of `ICH_LR0_EL2` and
-    /// on as read after the exit. Returns other vCPUs to wake, to which an interrupt has moved.
+    /// Takes the state of the listed interrupts back. `lists` are the values of the list
+    /// registers as read after the exit. Returns other vCPUs to wake, to which an interrupt has moved.
     pub fn retire(&mut self, vcpu: usize, lists: &[u64]) -> VcpuSet {
-        let Some(redistributor) = self.redistributors.get_mut(vcpu) else {
+        let Some(private) = self.privates.get_mut(vcpu) else {
             return VcpuSet::EMPTY;
         };
         let mut shared = false;
-        for (intid, state) in redistributor.listed.take(lists) {
-            match intid.shared_bank() {
-                None => redistributor.bank.unlist(intid.in_bank(), state),
+        let listed = core::mem::take(&mut private.listed);
+        for (intid, state) in listed.states::<V>(lists) {
+            let bank = match intid.shared_bank() {
                 Some(bank) => {
                     shared = true;
-                    if let Some(bank) = self.distributor.bank_mut(bank) {
-                        bank.unlist(intid.in_bank(), state);
-                    }
+                    self.distributor.banks.get_mut(bank)
                 }
+                None => Some(&mut private.bank),
+            };
+            if let Some(bank) = bank {
+                V::unlist(&mut private.own, bank, intid, state);
             }
         }
         if !shared {
@@ -268,38 +159,27 @@ impl VirtualGic {
     /// Whether an interrupt waits for this vCPU that is not in its list registers.
     #[must_use]
     pub fn is_waiting(&self, vcpu: usize) -> bool {
-        let groups = self.distributor.groups();
-        self.redistributors.get(vcpu).is_some_and(|redistributor| {
-            redistributor.bank.wanting(groups) != 0
-                || self.distributor.wanting(vcpu).next().is_some()
+        let groups = self.distributor.groups;
+        self.privates.get(vcpu).is_some_and(|private| {
+            private.bank.wanting(groups) != 0 || self.distributor.wanting(vcpu).next().is_some()
         })
     }
 
     /// All vCPUs for which [`Self::is_waiting`].
-    fn waiting(&self) -> VcpuSet {
+    pub(crate) fn waiting(&self) -> VcpuSet {
         (0..self.vcpus())
             .filter(|vcpu| self.is_waiting(*vcpu))
             .fold(VcpuSet::EMPTY, |set, vcpu| set.union(VcpuSet::of(vcpu)))
     }
 
-    fn bank(&self, line: Line) -> Option<&Bank> {
-        match line {
-            Line::Private { vcpu, .. } => Some(&self.redistributors.get(vcpu)?.bank),
-            Line::Shared(intid) => self.distributor.bank(intid.shared_bank()?),
-        }
-    }
-
     /// Changes one interrupt and tells whom to wake: its vCPU, if it is listed there (the list
     /// register is stale now) or wants to be.
-    fn change(&mut self, line: Line, change: impl FnOnce(&mut Bank, u32)) -> VcpuSet {
-        let groups = self.distributor.groups();
+    pub(crate) fn change(&mut self, line: Line, change: impl FnOnce(&mut Bank, u32)) -> VcpuSet {
+        let groups = self.distributor.groups;
         let (intid, bank) = match line {
             Line::Private { vcpu, intid } if intid.is_private() => {
-                let redistributor = self.redistributors.get_mut(vcpu);
-                (
-                    intid,
-                    redistributor.map(|redistributor| &mut redistributor.bank),
-                )
+                let private = self.privates.get_mut(vcpu);
+                (intid, private.map(|private| &mut private.bank))
             }
             Line::Private { .. } => return VcpuSet::EMPTY,
             Line::Shared(intid) => {
@@ -331,13 +211,6 @@ fn urgency(bank: &Bank, intid: Intid) -> Urgency {
 }
 
 /// Whether an access has a width that exists and is aligned to it.
-fn aligned(offset: u64, len_bytes: usize) -> bool {
+pub(crate) fn aligned(offset: u64, len_bytes: usize) -> bool {
     matches!(len_bytes, 1 | 2 | 4 | 8) && offset.is_multiple_of(len_bytes as u64)
-}
-
-/// The vCPU whose redistributor `offset` lies in, and the offset in that. Too large a vCPU is
-/// found by whoever looks it up.
-fn locate(offset: u64) -> (usize, u64) {
-    let vcpu = usize::try_from(offset / REDISTRIBUTOR_BYTES).unwrap_or(usize::MAX);
-    (vcpu, offset % REDISTRIBUTOR_BYTES)
 }

@@ -97,12 +97,3 @@ impl Interrupt {
         }
     }
 }
-
-impl Sender {
-    const fn intid(self) -> u32 {
-        match self {
-            Self::Engine => ENGINE,
-            Self::Peer => PEER,
-        }
-    }
-}

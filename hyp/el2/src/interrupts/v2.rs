@@ -17,7 +17,9 @@ use tock_registers::{
 };
 use unimux_board::GicV2;
 
-use super::{Controller, Interrupt, InterruptError, OURS, PRIORITY, Sender, VIRTUAL_TIMER};
+use super::{
+    Controller, ENGINE, Interrupt, InterruptError, OURS, PEER, PRIORITY, Sender, VIRTUAL_TIMER,
+};
 use crate::{
     core_id,
     gic::{Gic, registers},
@@ -211,7 +213,10 @@ impl Controller for Gic<GicV2> {
         let of_core = |it: &AtomicU64| it.load(Relaxed) == affinity;
         if let Some(interface) = AFFINITIES.iter().position(of_core) {
             let targets = SoftwareInterrupt::TARGETS.val(1 << interface);
-            let intid = SoftwareInterrupt::INTID.val(sender.intid());
+            let intid = SoftwareInterrupt::INTID.val(match sender {
+                Sender::Engine => ENGINE,
+                Sender::Peer => PEER,
+            });
             self.distributor().software_interrupt.write(targets + intid);
             isb(SY);
         }

@@ -20,8 +20,22 @@ use arm_sysregs::el1::{
 };
 use unimux_board::GicV3;
 
-use super::{Controller, Interrupt, InterruptError, OURS, PRIORITY, Sender};
+use super::{Controller, ENGINE, Interrupt, InterruptError, OURS, PEER, PRIORITY, Sender};
 use crate::{core_id, gic::Gic};
+
+/// The driver's names of what EL2 enables.
+const INTIDS: [IntId; OURS.len()] = {
+    let mut intids = [IntId::sgi(0); OURS.len()];
+    let mut index = 0;
+    while index < OURS.len() {
+        intids[index] = match OURS[index] {
+            sgi @ 0..16 => IntId::sgi(sgi),
+            ppi => IntId::ppi(ppi - 16),
+        };
+        index += 1;
+    }
+    intids
+};
 
 /// The driver, for bringing cores up.
 #[derive(Debug)]
@@ -64,7 +78,7 @@ impl Controller for Gic<GicV3> {
         let index = index.ok_or(InterruptError::NoInterface)?;
         // It may be awake already.
         let _ = cores.gic.redistributor_mark_core_awake(index);
-        for intid in OURS.map(intid) {
+        for intid in INTIDS {
             let gic = &mut cores.gic;
             gic.set_group(intid, Some(index), Group::Group1NS)?;
             gic.set_interrupt_priority(intid, Some(index), PRIORITY)?;
@@ -101,18 +115,13 @@ impl Controller for Gic<GicV3> {
             affinity1: (affinity >> 8) as u8,
             target_list: 1 << (affinity & 0xf),
         };
-        let sgi = intid(sender.intid());
+        let sgi = match sender {
+            Sender::Engine => const { IntId::sgi(ENGINE) },
+            Sender::Peer => const { IntId::sgi(PEER) },
+        };
         let sent = GicCpuInterface::send_sgi(sgi, target, SgiTargetGroup::CurrentGroup1);
         assert!(sent.is_ok(), "the interrupt is an SGI");
         aarch64_cpu::asm::barrier::isb(aarch64_cpu::asm::barrier::SY);
-    }
-}
-
-/// The driver's name of an SGI or PPI.
-const fn intid(number: u32) -> IntId {
-    match number {
-        0..16 => IntId::sgi(number),
-        _ => IntId::ppi(number - 16),
     }
 }
 

@@ -3,10 +3,13 @@
 use unimux_paravirt::{ExitReason, map};
 use unimux_pci::Exits;
 use unimux_trap::{Abort, Direction, Registers};
-use unimux_vgic::Frame;
 
 use super::Outcome;
-use crate::{guest::Guest, interrupts::VcpuInterrupts};
+use crate::{
+    gic::{GuestGic, Kind, within},
+    guest::Guest,
+    interrupts::VcpuInterrupts,
+};
 
 /// Carries out an access to an emulated device; anything else is outside of the guest's map.
 pub(super) fn data(
@@ -31,25 +34,16 @@ pub(super) fn data(
         };
         return (ExitReason::Console, outcome);
     }
-    let mut gic = |frame, offset| {
+    if let Some((reason, place)) = Kind::find(ipa, guest.vcpus.len()) {
         let len_bytes = access.size.bytes();
-        match access.direction {
-            Direction::Read => Outcome::Loaded(access, interrupts.load(frame, offset, len_bytes)),
+        let outcome = match access.direction {
+            Direction::Read => Outcome::Loaded(access, interrupts.load(place, len_bytes)),
             Direction::Write => {
-                interrupts.store(frame, offset, len_bytes, access.stored_value(registers));
+                interrupts.store(place, len_bytes, access.stored_value(registers));
                 Outcome::Done
             }
-        }
-    };
-    if let Some(offset) = within(ipa, map::GICD_BASE, map::GICD_SIZE) {
-        return (ExitReason::Distributor, gic(Frame::Distributor, offset));
-    }
-    let frames = map::GICR_STRIDE * guest.vcpus.len() as u64;
-    if let Some(offset) = within(ipa, map::GICR_BASE, frames) {
-        return (
-            ExitReason::Redistributor,
-            gic(Frame::Redistributors, offset),
-        );
+        };
+        return (reason, outcome);
     }
     if let Some(offset) = within(ipa, map::ECAM_BASE, map::ECAM_SIZE) {
         let len_bytes = access.size.bytes();
@@ -69,8 +63,4 @@ pub(super) fn data(
         return (ExitReason::Pci, outcome);
     }
     (ExitReason::DataFault, Outcome::Fault)
-}
-
-fn within(ipa: u64, base: u64, len_bytes: u64) -> Option<u64> {
-    ipa.checked_sub(base).filter(|offset| *offset < len_bytes)
 }

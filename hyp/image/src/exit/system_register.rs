@@ -2,7 +2,6 @@
 
 use unimux_paravirt::ExitReason;
 use unimux_trap::{Direction, Registers, SystemRegister, SystemRegisterAccess};
-use unimux_vgic::SgiGroup;
 
 use super::Outcome;
 use crate::interrupts::VcpuInterrupts;
@@ -18,18 +17,14 @@ pub(super) fn handle(
     registers: &Registers,
 ) -> (ExitReason, Outcome) {
     match (access.register, access.direction) {
-        (SystemRegister::ICC_SGI1R_EL1, Direction::Write) => {
-            interrupts.send_sgi(SgiGroup::One, registers.get(access.rt));
-            (ExitReason::Sgi, Outcome::Done)
-        }
-        (SystemRegister::ICC_SGI0R_EL1, Direction::Write) => {
-            interrupts.send_sgi(SgiGroup::Zero, registers.get(access.rt));
-            (ExitReason::Sgi, Outcome::Done)
-        }
-        // The group of a security state that guests do not have.
-        (SystemRegister::ICC_ASGI1R_EL1, Direction::Write) => (ExitReason::Sgi, Outcome::Done),
         (ACTLR_EL1, Direction::Read) => (ExitReason::SystemRegister, Outcome::Read(access.rt, 0)),
         (ACTLR_EL1, Direction::Write) => (ExitReason::SystemRegister, Outcome::Done),
+        // All others that a guest may write are of its GIC, and send SGIs.
+        (register, Direction::Write)
+            if interrupts.write_system_register(register, registers.get(access.rt)) =>
+        {
+            (ExitReason::Sgi, Outcome::Done)
+        }
         _ => (ExitReason::SystemRegister, Outcome::Undefined),
     }
 }

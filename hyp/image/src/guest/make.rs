@@ -3,17 +3,22 @@
 use alloc::{boxed::Box, vec::Vec};
 use core::sync::atomic::AtomicBool;
 
+use unimux_board::Board;
 use unimux_el2::{lock::Lock, stage2::Stage2};
 use unimux_memory::{Ipa, Pa};
 use unimux_paravirt::{ExitCounters, map};
 use unimux_scenario::{GuestLayout, Layout, Scenario};
 use unimux_stage2::{Attributes, Frame, FrameArray, Policy, PolicyError, Tables, Vmid};
-use unimux_vgic::VirtualGic;
 
 use super::{
     Guest, console::GuestConsole, lifecycle::Lifecycle, load::Program, pci, power::VcpuPower, tree,
 };
-use crate::{invariant::holds, memory};
+use crate::{
+    board::ThisBoard,
+    gic::{GuestGic, Model},
+    invariant::holds,
+    memory,
+};
 
 /// All guests of the scenario, none of them running yet.
 ///
@@ -83,7 +88,7 @@ fn one(scenario: &Scenario, index: usize, place: &GuestLayout, affinities: &[u64
             vmid,
         },
         tables: Lock::new(tables),
-        gic: Lock::new(VirtualGic::new(guest.cores.len())),
+        gic: Lock::new(Model::new(guest.cores.len())),
         pci: Lock::new(pci::bus(scenario, index)),
         console: Lock::new(GuestConsole::new(index)),
         counters,
@@ -107,7 +112,7 @@ fn policy(
     vcpus: usize,
 ) -> Result<Policy, PolicyError> {
     let counters = Pa::new(core::ptr::from_ref(counters).addr() as u64);
-    Policy::new()
+    let policy = Policy::new()
         .map(
             Ipa::new(map::RAM_BASE),
             Pa::new(place.ram.base()),
@@ -132,8 +137,7 @@ fn policy(
             map::COUNTERS_SIZE,
             Attributes::READ_ONLY_PAGE,
         )?
-        .emulate(Ipa::new(map::GICD_BASE), map::GICD_SIZE)?
-        .emulate(Ipa::new(map::GICR_BASE), map::GICR_STRIDE * vcpus as u64)?
         .emulate(Ipa::new(map::UART_BASE), map::UART_SIZE)?
-        .emulate(Ipa::new(map::ECAM_BASE), map::ECAM_SIZE)
+        .emulate(Ipa::new(map::ECAM_BASE), map::ECAM_SIZE)?;
+    ThisBoard::GIC.add_to(policy, vcpus)
 }

@@ -25,10 +25,9 @@ use unimux_paravirt::ExitCounters;
 use unimux_pci::Bus;
 use unimux_scenario::OnFault;
 use unimux_stage2::{FrameArray, Tables};
-use unimux_vgic::VirtualGic;
 
 use self::{console::GuestConsole, lifecycle::Lifecycle, load::Program, power::VcpuPower};
-use crate::board::GIC;
+use crate::{board::GIC, gic::Model};
 
 /// A guest.
 pub(crate) struct Guest {
@@ -45,7 +44,7 @@ pub(crate) struct Guest {
     /// The tables behind it.
     pub(crate) tables: Lock<Tables<FrameArray<'static>>>,
     /// Its interrupt controller.
-    pub(crate) gic: Lock<VirtualGic>,
+    pub(crate) gic: Lock<Model>,
     /// Its PCI bus, with its function.
     pub(crate) pci: Lock<Bus>,
     /// Its console.

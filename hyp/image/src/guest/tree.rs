@@ -1,28 +1,33 @@
 //! The device tree that a guest is given.
 //!
 //! It describes what the guest really has and nothing of the machine below. Bindings: Devicetree
-//! Specification 0.4, and Linux' arm,psci, arm,gic-v3, arm,armv8-timer, arm,pl011, arm,cortex-a53.
+//! Specification 0.4, and Linux' arm,psci, arm,gic, arm,gic-v3, arm,armv8-timer, arm,pl011,
+//! arm,cortex-a53.
 
 use alloc::{string::String, vec::Vec};
 
 use unimux_paravirt::map;
 use unimux_scenario::{Guest, GuestLayout};
 
-use crate::flat_tree::{
-    FlatTree,
-    Part::{self, Begin, Cells, End, Flag, Texts},
-    pair, reg, unit,
+use crate::{
+    flat_tree::{
+        FlatTree,
+        Part::{self, Begin, Cells, End, Flag, Texts},
+        pair, reg, unit,
+    },
+    gic::{GuestGic, Kind},
 };
 
 /// Phandles of the nodes that others point to.
 const GIC: u32 = 1;
 const CLOCK: u32 = 2;
 
-/// Interrupt specifier cells of arm,gic-v3: kind, number, flags.
+/// Interrupt specifier cells of arm,gic and arm,gic-v3: kind, number, flags.
 const SPI: u32 = 0;
 const PPI: u32 = 1;
 const EDGE_RISING: u32 = 1;
 const LEVEL_HIGH: u32 = 4;
+const PPI_LEVEL: u32 = LEVEL_HIGH | Kind::PPI_FLAGS;
 
 /// Of the root.
 const ROOT: &[Part] = &[
@@ -67,15 +72,15 @@ const FIRMWARE_TIMER_CLOCK: &[Part] = &[
 /// Only the virtual timer has an interrupt here, but the binding wants the list in its order:
 /// secure physical, non-secure physical, virtual, hypervisor.
 const TIMERS: &[[u32; 3]] = &[
-    [PPI, 13, LEVEL_HIGH],
-    [PPI, 14, LEVEL_HIGH],
-    [PPI, map::TIMER_INTID - 16, LEVEL_HIGH],
-    [PPI, 10, LEVEL_HIGH],
+    [PPI, 13, PPI_LEVEL],
+    [PPI, 14, PPI_LEVEL],
+    [PPI, map::TIMER_INTID - 16, PPI_LEVEL],
+    [PPI, 10, PPI_LEVEL],
 ];
 
 /// Of the interrupt controller.
 const INTERRUPT_CONTROLLER: &[Part] = &[
-    Texts("compatible", &["arm,gic-v3"]),
+    Texts("compatible", Kind::COMPATIBLE),
     Cells("#interrupt-cells", &[3]),
     Flag("interrupt-controller"),
     Cells("phandle", &[GIC]),
@@ -160,7 +165,7 @@ pub(crate) fn make(guest: &Guest, place: &GuestLayout, function: u32, peers: &[u
     tree.end();
     cpus(&mut tree, vcpus as u32);
     tree.add(FIRMWARE_TIMER_CLOCK);
-    interrupt_controller(&mut tree, vcpus as u64);
+    interrupt_controller(&mut tree, vcpus);
     tree.begin(&unit("pl011", map::UART_BASE));
     tree.add(UART);
     tree.begin(&unit("pcie", map::ECAM_BASE));
@@ -197,11 +202,8 @@ fn cpus(tree: &mut FlatTree, count: u32) {
     tree.end();
 }
 
-fn interrupt_controller(tree: &mut FlatTree, vcpus: u64) {
-    let frames = [
-        reg(map::GICD_BASE, map::GICD_SIZE),
-        reg(map::GICR_BASE, map::GICR_STRIDE * vcpus),
-    ];
+fn interrupt_controller(tree: &mut FlatTree, vcpus: usize) {
+    let frames = Kind::frames(vcpus).map(|(base, len_bytes)| reg(base, len_bytes));
     tree.begin(&unit("intc", map::GICD_BASE));
     tree.add(INTERRUPT_CONTROLLER);
     tree.cells("reg", frames.as_flattened());

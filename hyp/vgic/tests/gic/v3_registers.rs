@@ -1,7 +1,12 @@
-//! The registers as a guest's driver meets them: what Linux and a bare-metal program do at boot.
+//! A GICv3's registers as a guest's driver meets them: what Linux and a bare-metal program do at boot.
 
 use proptest::prelude::*;
-use unimux_vgic::{Frame, Intid, Line, REDISTRIBUTOR_BYTES, SgiGroup, VCPUS_MAX, VirtualGic};
+use unimux_vgic::{
+    Intid, Line, V3, VCPUS_MAX, VcpuSet,
+    v3::{Frame, ListRegister, REDISTRIBUTOR_BYTES, SgiGroup},
+};
+
+type VirtualGic = unimux_vgic::VirtualGic<V3>;
 
 use Frame::{Distributor as D, Redistributors as R};
 
@@ -225,6 +230,32 @@ fn reset_forgets_all_but_the_number_of_vcpus() {
     assert_eq!(format!("{gic:?}"), fresh);
 }
 
+#[test]
+fn a_completion_routed_to_nobody_waits() {
+    let mut gic = VirtualGic::new(2);
+    let _ = gic.write(D, 0x0, 4, 0b10);
+    let _ = gic.write(D, 0x104, 4, 1 << 16);
+    for nowhere in [2, 0x100, 0x1_0000, 1 << 32, 0xFF_00FF_FFFF] {
+        let _ = gic.write(D, 0x6000 + 8 * 48, 8, nowhere);
+        let wake = gic.pulse(Line::Shared(Intid::new(48).unwrap()));
+        assert!(wake.is_empty(), "{nowhere:#x}");
+    }
+    assert_eq!(gic.write(D, 0x6000 + 8 * 48, 8, 1), VcpuSet::of(1));
+}
+
+#[test]
+fn an_sgi_is_of_the_group_that_it_is_sent_as() {
+    let mut gic = VirtualGic::new(3);
+    let _ = gic.write(D, 0x0, 4, 0b11);
+    for vcpu in 0..3 {
+        let _ = gic.write(R, vcpu * REDISTRIBUTOR_BYTES + SGI_BASE + 0x100, 4, 0xFFFF);
+    }
+    // A group 0 request raises nothing in group 1.
+    assert!(gic.send_sgi(0, SgiGroup::Zero, 5 << 24 | 0b101).is_empty());
+    let wake = gic.send_sgi(0, SgiGroup::One, 1 << 40 | 1 << 24);
+    assert_eq!(wake, VcpuSet::of(1).union(VcpuSet::of(2)));
+}
+
 /// Anything a guest or its vCPUs' cores can do to the model.
 #[derive(Clone, Debug)]
 enum Deed {
@@ -311,7 +342,7 @@ proptest! {
                 Deed::Refill(vcpu, room) => {
                     let refill = gic.refill(vcpu, room);
                     prop_assert!(refill.lists().len() <= room.min(16));
-                    listed[vcpu] = refill.lists().iter().map(|list| list.virtual_intid()).collect();
+                    listed[vcpu] = refill.lists().iter().map(|list| ListRegister::from_bits(*list).virtual_intid()).collect();
                 }
                 Deed::Retire(vcpu, lists) => {
                     let _ = gic.retire(vcpu, &lists);

@@ -3,9 +3,9 @@
 //! No LPIs (`GICR_TYPER.PLPIS` = 0), so the LPI registers read as zero. `GICR_WAKER` behaves as
 //! written, but a sleeping redistributor holds nothing back: guests that never wake it exist.
 
-use crate::bank::Bank;
-use crate::delivery::Listed;
-use crate::registers::{self, BankRegister, IIDR, PIDR2, half_of};
+use super::{PIDR2, V3, half_of};
+use crate::private::Private;
+use crate::registers::{self, BankRegister, IIDR};
 use bitfield_struct::bitfield;
 
 /// GICR_TYPER, IHI 0069, 12.11.35, the fields that are not zero.
@@ -36,19 +36,16 @@ const PIDR2_OFFSET: u64 = 0xFFE8;
 /// Distance from RD_base to SGI_base.
 const SGI_BASE: u64 = 0x1_0000;
 
-/// One vCPU's registers, private interrupts and list registers.
+/// What a redistributor has beside the interrupts.
 #[derive(Clone, Debug)]
-pub(crate) struct Redistributor {
+pub struct Redistributor {
     kind: u64,
     asleep: bool,
-    pub(crate) bank: Bank,
-    /// What was put into the list registers at the last refill.
-    pub(crate) listed: Listed,
 }
 
 impl Redistributor {
     /// The redistributor of `vcpu`; `last` ends the guest's search for its own.
-    pub(crate) const fn new(vcpu: usize, last: bool) -> Self {
+    pub(super) const fn new(vcpu: usize, last: bool) -> Self {
         Self {
             kind: Type::new()
                 .with_last(last)
@@ -56,24 +53,17 @@ impl Redistributor {
                 .with_affinity(vcpu as u32)
                 .into_bits(),
             asleep: true,
-            bank: Bank::private(),
-            listed: Listed::new(),
         }
     }
+}
 
-    /// Back to reset; physical interrupts that are held are given up at the next refill.
-    pub(crate) fn reset(&mut self) {
-        self.asleep = true;
-        self.bank.reset();
-        self.listed.clear();
-    }
-
+impl Private<V3> {
     /// A load of four bytes.
     pub(crate) fn read_word(&self, offset: u64) -> u32 {
         match offset {
             IIDR_OFFSET => IIDR,
-            TYPER | TYPER_HIGH => half_of(self.kind, offset),
-            WAKER if self.asleep => PROCESSOR_SLEEP | CHILDREN_ASLEEP,
+            TYPER | TYPER_HIGH => half_of(self.own.kind, offset),
+            WAKER if self.own.asleep => PROCESSOR_SLEEP | CHILDREN_ASLEEP,
             PIDR2_OFFSET => PIDR2,
             _ => private(offset).map_or(0, |register| self.bank.read(register)),
         }
@@ -82,14 +72,14 @@ impl Redistributor {
     /// A store of four bytes. Returns the listed private interrupts that it affects.
     pub(crate) fn write_word(&mut self, offset: u64, value: u32) -> u32 {
         if offset == WAKER {
-            self.asleep = value & PROCESSOR_SLEEP != 0;
+            self.own.asleep = value & PROCESSOR_SLEEP != 0;
         }
         private(offset).map_or(0, |register| self.bank.write(register, value))
     }
 
     /// A load of eight bytes: only GICR_TYPER is that wide here.
-    pub(crate) const fn read_double(&self, offset: u64) -> u64 {
-        if offset == TYPER { self.kind } else { 0 }
+    pub(crate) fn read_double(&self, offset: u64) -> u64 {
+        if offset == TYPER { self.own.kind } else { 0 }
     }
 
     /// A load of one byte: only IPRIORITYR allows it.

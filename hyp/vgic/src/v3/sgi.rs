@@ -1,6 +1,6 @@
 //! Interrupts that one vCPU sends to others: a write to `ICC_SGI1R_EL1`, which traps.
 //!
-//! Decoding only; [`crate::VirtualGic::send_sgi`] raises them.
+//! Decoding only; `VirtualGic::send_sgi` raises them.
 
 use crate::intid::{Intid, VcpuSet};
 use bitfield_struct::bitfield;

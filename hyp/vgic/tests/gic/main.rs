@@ -1,0 +1,7 @@
+//! A guest's GIC, of both versions, against the manuals.
+
+mod delivery;
+mod machine;
+mod v2_registers;
+mod v2_routing;
+mod v3_registers;
