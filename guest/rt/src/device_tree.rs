@@ -1,4 +1,4 @@
-//! What the guest's device tree says: RAM, payload, arguments, the RDMA function.
+//! What the guest's device tree says: RAM, payload, arguments, the kind of GIC, the RDMA function.
 //!
 //! Read once at boot, without a heap. A tree that lacks what a guest cannot do without is a panic.
 #![expect(unsafe_code, reason = "the tree is found by address")]
@@ -44,6 +44,8 @@ pub(crate) struct Boot {
     pub(crate) payload: Option<Range<usize>>,
     pub(crate) arguments: &'static str,
     pub(crate) function: Option<Function>,
+    /// Whether the interrupt controller is a GICv2.
+    pub(crate) has_gic_v2: bool,
 }
 
 /// Reads the tree at `address`.
@@ -69,6 +71,7 @@ pub(crate) unsafe fn read(address: usize) -> Boot {
         payload,
         arguments: chosen.and_then(|node| text(node, "bootargs")).unwrap_or(""),
         function: tree.find_node(FUNCTION_NODE).map(function),
+        has_gic_v2: has_gic_v2(tree),
     }
 }
 
@@ -82,6 +85,14 @@ fn ram(tree: Fdt<'static>) -> Range<usize> {
     base..base + size
 }
 
+/// Compatible values of a GICv2 (Linux' binding arm,gic) that Unimux or QEMU's `virt` machine gives.
+const GIC_V2: [&str; 2] = ["arm,gic-400", "arm,cortex-a15-gic"];
+
+fn has_gic_v2(tree: Fdt<'static>) -> bool {
+    let mut nodes = tree.root().children();
+    nodes.any(|node| text(node, "compatible").is_some_and(|it| GIC_V2.contains(&it)))
+}
+
 fn function(node: FdtNode<'static>) -> Function {
     let [doorbell, counters] = first_regs::<2>(node);
     let mut peers = [0; PEERS_MAX];
@@ -90,7 +101,7 @@ fn function(node: FdtNode<'static>) -> Function {
         *peer = value;
         peers_len += 1;
     }
-    // GICv3 binding: type (0 SPI, 1 PPI), number within the type, flags.
+    // Binding of either GIC: type (0 SPI, 1 PPI), number within the type, flags.
     let spi = cells(node, "interrupts").nth(1);
     Function {
         doorbell: doorbell.0,

@@ -168,9 +168,10 @@ pub(crate) extern "C" fn handle(kind: u64, frame: &mut Frame) {
 }
 
 fn interrupt() {
-    let Some(intid) = gic::acknowledge() else {
+    let Some(taken) = gic::acknowledge() else {
         return;
     };
+    let intid = taken.intid();
     let handler = IRQ_HANDLER.load(Acquire);
     if handler.is_null() {
         println!("guest: interrupt {} and no handler", intid.0);
@@ -179,7 +180,7 @@ fn interrupt() {
     // SAFETY: what is not null was stored by `on_interrupt`, which takes a `fn(IntId)`.
     let handler = unsafe { core::mem::transmute::<*mut (), fn(IntId)>(handler) };
     handler(intid);
-    gic::end(intid);
+    gic::end(taken);
 }
 
 fn unexpected(kind: u64, frame: &Frame, syndrome: Syndrome) -> ! {

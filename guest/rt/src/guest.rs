@@ -5,6 +5,7 @@
 use core::ops::Range;
 
 use crate::device_tree::{self, Function};
+use crate::gic;
 use crate::memory::FreeMemory;
 
 /// The machine as its one program owns it. There is one value per boot.
@@ -30,6 +31,7 @@ impl Guest {
         // SAFETY: the entry code passes on what it got in x0, and the boot protocol says that is
         // the device tree; it lies below the image, in RAM that `free` below leaves out.
         let boot = unsafe { device_tree::read(dtb_ipa as usize) };
+        gic::set_version(boot.has_gic_v2);
         let image_end = (&raw const guest_image_end).expose_provenance();
         let payload = boot.payload.unwrap_or(boot.ram.end..boot.ram.end);
         let inside = boot.ram.contains(&image_end)

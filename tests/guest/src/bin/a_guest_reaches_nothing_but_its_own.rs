@@ -10,7 +10,7 @@
 #![no_main]
 
 use unimux_guest_rt::paravirt::map::{
-    COUNTERS_BASE, COUNTERS_SIZE, DOORBELL_BASE, ECAM_BASE, ECAM_SIZE, GICD_BASE, GICD_SIZE,
+    COUNTERS_BASE, COUNTERS_SIZE, DOORBELL_BASE, ECAM_BASE, ECAM_SIZE, GICC_BASE, GICC_SIZE,
     INFO_BASE, RAM_BASE, UART_BASE, UART_SIZE,
 };
 use unimux_guest_rt::{Guest, entry, words};
@@ -40,13 +40,18 @@ const fn attempt(what: &'static str, way: Way, address: u64) -> Attempt {
 /// RAM ends here in this scenario; beyond it lie, physically, Unimux and the other guests.
 const RAM_END: u64 = RAM_BASE + (32 << 20);
 
-const ATTEMPTS: [Attempt; 15] = [
+const ATTEMPTS: [Attempt; 16] = [
     attempt("a store below everything", Way::Store, 0),
     attempt("a load below everything", Way::Load, 0x1000),
     attempt(
-        "a store after the distributor",
+        "a store after a GICv2's CPU interface",
         Way::Store,
-        GICD_BASE + GICD_SIZE,
+        GICC_BASE + GICC_SIZE,
+    ),
+    attempt(
+        "a store to what controls list registers",
+        Way::Store,
+        0x0803_0000,
     ),
     attempt(
         "a store to a redistributor that is not there",

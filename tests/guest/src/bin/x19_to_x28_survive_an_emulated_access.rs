@@ -4,8 +4,8 @@
 #![no_std]
 #![no_main]
 
-use unimux_guest_rt::paravirt::map::{GICD_BASE, GICR_BASE};
-use unimux_guest_rt::{Guest, entry, mmio};
+use unimux_guest_rt::paravirt::map::GICD_BASE;
+use unimux_guest_rt::{Guest, entry, gic, mmio};
 use unimux_guest_tests::Checks;
 use unimux_guest_tests::registers::{
     Instruction, LOAD_BYTE_X28, LOAD_SIGNED_X23, LOAD_X19, LOAD_X30, LOAD_ZR, STORE_X21, STORE_ZR,
@@ -15,9 +15,10 @@ use unimux_guest_tests::registers::{
 entry!(main);
 
 const SEED: u64 = 0xa5a5_5a5a_0f0f_0000;
-/// GICD_TYPER and GICR_IIDR: registers that always read the same (IHI0069, 12.9.38, 12.11.21).
+/// GICD_TYPER, which always reads the same (IHI0069, 12.9.38; IHI0048B, 4.3.2).
 const GICD_TYPER: u64 = GICD_BASE + 4;
-const GICR_IIDR: u64 = GICR_BASE + 4;
+/// ICFGR0, which does too: SGIs are edges (IHI0069, 12.11.9; IHI0048B, 4.3.13).
+const ICFGR_0: u64 = 0xc00;
 /// GICD_ICPENDR(1): writing zeros to it does nothing; other bits are unpended.
 const GICD_ICPENDR_1: u64 = GICD_BASE + 0x284;
 const NO_TARGET: usize = 31;
@@ -29,7 +30,8 @@ const PRIORITIES: u32 = 0xe0c0_a080;
 #[expect(unsafe_code, reason = "reads and writes device registers by address")]
 fn main(_: Guest) -> i32 {
     let mut checks = Checks::new();
-    for (what, address) in [("distributor", GICD_TYPER), ("redistributor", GICR_IIDR)] {
+    let private = gic::private_frame() as u64 + ICFGR_0;
+    for (what, address) in [("distributor", GICD_TYPER), ("private interrupts", private)] {
         // SAFETY: both are registers of the GIC, which the runtime maps; reading them does nothing.
         let value: u64 = unsafe { mmio::read32(address as usize) }.into();
         let signed = i64::from((value as u32).cast_signed()).cast_unsigned();
