@@ -6,7 +6,7 @@
 //! cleared. So nothing is lost, and nobody is interrupted twice for one thing.
 
 use crate::function::{Device, Identity};
-use crate::registers::{COMMAND, EXITS, EXITS_END, INTERRUPT_DISABLE, INTERRUPT_STATUS};
+use crate::registers::{COMMAND, INTERRUPT_DISABLE, INTERRUPT_STATUS, LIFE};
 
 /// Bytes of the configuration space of one bus: 32 devices of 8 functions of 4 KiB.
 pub const ECAM_BYTES: u64 = 1 << 20;
@@ -24,13 +24,15 @@ pub struct Bus {
     is_pending: bool,
 }
 
-/// How often the guest's vCPUs have left EL1.
+/// What the capability says of the guest's life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Exits {
-    /// For any reason.
-    pub all: u64,
-    /// For their timers, which a kernel sets for itself.
-    pub of_timers: u64,
+pub struct Life {
+    /// How often its vCPUs have left EL1, for any reason.
+    pub exits: u64,
+    /// How often of these for their timers, which a kernel sets for itself.
+    pub timer_exits: u64,
+    /// How many lives there were before.
+    pub lives_before: u32,
 }
 
 /// One access to a word of a device.
@@ -82,24 +84,26 @@ impl Bus {
         self.is_pending = false;
     }
 
-    /// What a load of `len_bytes` bytes at `offset` of the configuration space gives. `exits` is
-    /// what the capability says of the guest's exits.
+    /// What a load of `len_bytes` bytes at `offset` of the configuration space gives. `life` is
+    /// what the capability says of the guest's life.
     #[must_use]
-    pub fn read(&self, offset: u64, len_bytes: usize, exits: impl FnOnce() -> Exits) -> u64 {
+    pub fn read(&self, offset: u64, len_bytes: usize, life: impl FnOnce() -> Life) -> u64 {
         let Some(access) = Access::new(offset, len_bytes) else {
             return NOBODY;
         };
         let word = match access.device {
             BRIDGE => self.bridge.word(access.word),
             FUNCTION => match access.word {
-                word @ EXITS..EXITS_END => {
-                    let exits = exits();
-                    let count = if word < EXITS + 2 {
-                        exits.all
-                    } else {
-                        exits.of_timers
-                    };
-                    (count >> (32 * (word % 2))) as u32
+                word @ LIFE..LIFE_END => {
+                    let life = life();
+                    let words = [
+                        life.exits as u32,
+                        (life.exits >> 32) as u32,
+                        life.timer_exits as u32,
+                        (life.timer_exits >> 32) as u32,
+                        life.lives_before,
+                    ];
+                    words[word - LIFE]
                 }
                 COMMAND if self.is_pending => self.function.word(COMMAND) | INTERRUPT_STATUS,
                 word => self.function.word(word),
@@ -145,3 +149,5 @@ impl Bus {
 const BRIDGE: u64 = 0;
 /// Function 0 of the function's device.
 const FUNCTION: u64 = (FUNCTION_DEVICE as u64) << 3;
+/// Behind the words of [`Life`].
+const LIFE_END: usize = LIFE + 5;

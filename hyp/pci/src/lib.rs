@@ -18,5 +18,5 @@ mod bus;
 mod function;
 mod registers;
 
-pub use bus::{Bus, ECAM_BYTES, Exits, FUNCTION_DEVICE};
+pub use bus::{Bus, ECAM_BYTES, FUNCTION_DEVICE, Life};
 pub use function::Identity;

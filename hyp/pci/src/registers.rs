@@ -32,11 +32,9 @@ pub(crate) const BAR_0: usize = word_at(0x10);
 pub(crate) const INTERRUPT: usize = word_at(0x3c);
 /// Where the vendor-specific capability begins.
 pub(crate) const CAPABILITY: u32 = 0x40;
-/// Its last four words: how often the guest's vCPUs have left EL1, and how often of these for their
-/// timers; 64 bits each, low half first.
-pub(crate) const EXITS: usize = word_at(0x50);
-/// Behind them.
-pub(crate) const EXITS_END: usize = EXITS + 4;
+/// Its last words: how often the guest's vCPUs have left EL1 in this life, how often of these for
+/// their timers (64 bits each, low half first), and how many lives there were before.
+pub(crate) const LIFE: usize = word_at(0x50);
 
 /// Command: answers to its memory; reads and writes memory.
 pub(crate) const MEMORY_AND_MASTER: u32 = 0b110;
@@ -49,5 +47,5 @@ pub(crate) const CAPABILITIES: u32 = 1 << 20;
 /// Interrupt pin: INTA.
 pub(crate) const PIN_A: u32 = 1 << 8;
 
-/// Identification of a vendor-specific capability (6.7 and appendix H), the last one, of 32 bytes.
-pub(crate) const VENDOR_SPECIFIC: u32 = 0x09 | 32 << 16;
+/// Identification of a vendor-specific capability (6.7 and appendix H), the last one, of 36 bytes.
+pub(crate) const VENDOR_SPECIFIC: u32 = 0x09 | 36 << 16;

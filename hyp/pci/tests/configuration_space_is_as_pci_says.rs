@@ -1,7 +1,7 @@
 //! Configuration space is as PCI says.
 
 use proptest::prelude::*;
-use unimux_pci::{Bus, ECAM_BYTES, Exits, FUNCTION_DEVICE, Identity};
+use unimux_pci::{Bus, ECAM_BYTES, FUNCTION_DEVICE, Identity, Life};
 
 const IDENTITY: Identity = Identity {
     abi: 0x1_0002,
@@ -21,9 +21,10 @@ fn bus() -> Bus {
 }
 
 fn read(bus: &Bus, offset: u64, len_bytes: usize) -> u64 {
-    bus.read(offset, len_bytes, || Exits {
-        all: 0x1_0000_0005,
-        of_timers: 0x2_0000_0006,
+    bus.read(offset, len_bytes, || Life {
+        exits: 0x1_0000_0005,
+        timer_exits: 0x2_0000_0006,
+        lives_before: 9,
     })
 }
 
@@ -71,9 +72,9 @@ fn the_capability_says_who_the_function_is() {
     let at = FUNCTION + read(&bus, FUNCTION + 0x34, 1);
     assert_eq!(read(&bus, at, 1), 0x09, "vendor-specific");
     assert_eq!(read(&bus, at + 1, 1), 0, "the last one");
-    assert_eq!(read(&bus, at + 2, 1), 32);
-    let words = [4, 8, 12, 16, 20, 24, 28].map(|offset| read(&bus, at + offset, 4));
-    assert_eq!(words, [0x1_0002, 7, 3, 5, 1, 6, 2]);
+    assert_eq!(read(&bus, at + 2, 1), 36);
+    let words = [4, 8, 12, 16, 20, 24, 28, 32].map(|offset| read(&bus, at + offset, 4));
+    assert_eq!(words, [0x1_0002, 7, 3, 5, 1, 6, 2, 9]);
     assert_eq!(read(&bus, FUNCTION + 0x100, 4), 0, "no extended ones");
 }
 

@@ -1,7 +1,7 @@
 //! Loads and stores that stage 2 refused: the emulated devices, or a fault.
 
 use unimux_paravirt::{ExitReason, map};
-use unimux_pci::Exits;
+use unimux_pci::Life;
 use unimux_trap::{Abort, Direction, Registers};
 
 use super::Outcome;
@@ -49,11 +49,12 @@ pub(super) fn data(
         let len_bytes = access.size.bytes();
         let outcome = match access.direction {
             Direction::Read => {
-                let exits = || Exits {
-                    all: guest.counters.all(),
-                    of_timers: guest.counters.of_guest(ExitReason::Timer),
+                let life = || Life {
+                    exits: guest.counters.all(),
+                    timer_exits: guest.counters.of_guest(ExitReason::Timer),
+                    lives_before: guest.lifecycle.life(),
                 };
-                Outcome::Loaded(access, guest.pci.lock().read(offset, len_bytes, exits))
+                Outcome::Loaded(access, guest.pci.lock().read(offset, len_bytes, life))
             }
             Direction::Write => {
                 interrupts.configure_pci(offset, len_bytes, access.stored_value(registers));
