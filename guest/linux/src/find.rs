@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::info_page::InfoPage;
-use crate::{Error, INFO_OFFSET_BYTES, PAGE_BYTES, mapping};
+use crate::{Error, INFO_OFFSET_BYTES, Life, PAGE_BYTES, mapping};
 
 const PCI_DEVICES: &str = "/sys/bus/pci/devices";
 /// Vendor and device of what may be a function, and the file of the BAR to look at.
@@ -28,6 +28,15 @@ pub struct Found {
     /// What its info page says.
     pub info: InfoPage,
     pub(crate) doorbell: &'static [AtomicU64],
+}
+
+impl Found {
+    /// What Unimux says of this machine's life; `None` if the machine is a Linux host's, or for an
+    /// ordinary user.
+    #[must_use]
+    pub fn life(&self) -> Option<Life> {
+        Life::open(&Path::new(PCI_DEVICES).join(&self.address)).ok()
+    }
 }
 
 /// All functions of this machine, by number.

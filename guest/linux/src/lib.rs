@@ -25,6 +25,7 @@ mod find;
 mod function;
 pub mod huge_pages;
 pub mod info_page;
+mod life;
 pub mod mapping;
 pub mod page_list;
 pub mod pagemap;
@@ -37,6 +38,7 @@ pub use doorbell::Doorbell;
 pub use error::Error;
 pub use find::{Found, find, find_in};
 pub use function::Function;
+pub use life::{Exits, Life};
 pub use region::register;
 pub use wake_port::{ASKED_NS, NAME as WAKE_PORT, Sleeps, WakePort};
 

@@ -1,9 +1,10 @@
 //! `hammer`: small operations one by one, each checked, while the host counts exits.
 
-use anyhow::{Result, ensure};
+use anyhow::{Error, Result, ensure};
 use serde_json::json;
 use unimux_driver::{Counter, Platform as _, SendWr};
 use unimux_exchange::task;
+use unimux_linux::{Exits, Life};
 
 use super::client::Client;
 use super::machine::broken;
@@ -27,6 +28,7 @@ pub(crate) fn run(output: Output, own: Own, peer: &str, operations: u64) -> Resu
         .map_err(broken)?;
     let remote = client.connection.remote;
     let fetched = client.region.segment(FETCHED, 8);
+    let window = Window::open(client.machine.life.as_ref())?;
     let began = client.connection.platform().now_ns();
     for number in 0..operations {
         if number % 2 == 0 {
@@ -44,6 +46,7 @@ pub(crate) fn run(output: Output, own: Own, peer: &str, operations: u64) -> Resu
         }
     }
     let elapsed_ns = client.connection.platform().now_ns() - began;
+    let exits = window.close(client.machine.life.as_ref())?;
     let after = client
         .machine
         .session
@@ -59,13 +62,51 @@ pub(crate) fn run(output: Output, own: Own, peer: &str, operations: u64) -> Resu
         "completed": completed,
         "elapsed_ns": elapsed_ns,
         "operations_per_second": rate,
+        "exits": exits.map(|it| it.all),
+        "timer_exits": exits.map(|it| it.timers),
     });
     output.show(&value, || {
-        format!(
+        let mut text = format!(
             "{operations} operations in {:.3} s, {rate:.0} each second; the firmware counted \
              {completed}; every addition was there",
             elapsed_ns as f64 / 1e9
-        )
+        );
+        if let Some(exits) = exits {
+            let (all, timers) = (exits.all, exits.timers);
+            text += &format!("\n{all} exits of this machine, {timers} of them for its timers");
+        }
+        text
     });
     Ok(())
+}
+
+/// The exits of this machine between two moments, without those that counting takes.
+#[derive(Debug)]
+struct Window {
+    /// The exits when it began, and what reading that took.
+    opened: Option<(Exits, u64)>,
+}
+
+impl Window {
+    fn open(life: Option<&Life>) -> Result<Self> {
+        let opened = life.map(|life| {
+            let [first, second] = [life.exits()?, life.exits()?];
+            let cost = (second.all - second.timers) - (first.all - first.timers);
+            Ok::<_, Error>((second, cost))
+        });
+        Ok(Self {
+            opened: opened.transpose()?,
+        })
+    }
+
+    fn close(self, life: Option<&Life>) -> Result<Option<Exits>> {
+        let (Some((opened, cost)), Some(life)) = (self.opened, life) else {
+            return Ok(None);
+        };
+        let now = life.exits()?;
+        Ok(Some(Exits {
+            all: (now.all - opened.all).saturating_sub(cost),
+            timers: now.timers - opened.timers,
+        }))
+    }
 }

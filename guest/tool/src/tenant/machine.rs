@@ -7,13 +7,13 @@ use unimux_driver::{Access, CqFlags, MemoryRegion};
 use unimux_exchange::connection::Queues;
 use unimux_exchange::failure::Failure;
 use unimux_exchange::{Buffer, Session};
-use unimux_linux::{Arena, Doorbell, Found, Function, Sleeps, info_page::InfoPage};
+use unimux_linux::{Arena, Doorbell, Found, Function, Life, Sleeps, info_page::InfoPage};
 
 use super::Own;
 
 /// Why there is nothing to use.
-const NO_FUNCTION: &str = "this machine has no function: no PCI device 1af4:1110 carries an info \
-     page. Was the virtual machine started with `unimux vm qemu-args NAME`, and is this root?";
+const NO_FUNCTION: &str = "this machine has no function: no PCI device 1af4:1110 or 1234:756d carries \
+     an info page. Was the virtual machine started with `unimux vm qemu-args NAME`, and is this root?";
 
 /// After how long a peer is greeted again.
 const HELLO_AGAIN_NS: u64 = 1_000_000_000;
@@ -24,6 +24,8 @@ pub(crate) struct Machine {
     pub(crate) session: Session<Doorbell>,
     pub(crate) arena: Arena,
     pub(crate) info: InfoPage,
+    /// What Unimux says of the machine, if it is a guest of its own.
+    pub(crate) life: Option<Life>,
 }
 
 /// What `found` is chosen as by its user.
@@ -61,6 +63,7 @@ impl Machine {
         Ok(Self {
             session,
             arena: function.arena,
+            life: function.found.life(),
             info: function.found.info,
         })
     }
