@@ -1,5 +1,41 @@
-# The file from alice to bob and back, between guests of Unimux's own; then small operations.
+# Guests of Unimux's own stage 2. The file goes from alice to bob and back, then small operations with exits
+# counted; then alice starts again while she transfers, and all of it once more.
 . /lib/unimux/base.sh
 . /lib/unimux/pair.sh
 
-unimux devices && move_file
+function_of_pci=/sys/bus/pci/devices/0000:00:01.0
+
+# lives_before: prints how often this machine was started again.
+lives_before() {
+    od -A n -t u4 -j 96 -N 4 "$function_of_pci/config" | tr -d ' '
+}
+
+# hammer_and_count: small operations. Exits are the kernel's timer's and its interrupts between cores: were they
+# the operations', there would be more of them than there are operations.
+hammer_and_count() {
+    unimux --json hammer bob --operations "$operations" > /tmp/hammer || return
+    exits=$(sed -n 's/.*"exits": *\([0-9]*\).*/\1/p' /tmp/hammer)
+    timers=$(sed -n 's/.*"timer_exits": *\([0-9]*\).*/\1/p' /tmp/hammer)
+    say "$exits exits, $timers of them for timers, over $operations operations"
+    [ "$((exits - timers))" -lt "$((operations / 100))" ]
+}
+
+alice() {
+    move_file && hammer_and_count || return
+    if [ "$(lives_before)" -eq 0 ]; then
+        unimux bw bob --size 1M --iters 100000000 > /tmp/bw 2>&1 &
+        sleep 2
+        say "starts again, in the middle of a transfer"
+        reboot -f
+    fi
+}
+
+bob() {
+    for life in first second; do
+        move_file && unimux serve --once || return
+        [ $life = second ] || unimux serve --once || return
+    done
+}
+
+lspci -n -v 2> /dev/null
+unimux devices && "$(argument name)"

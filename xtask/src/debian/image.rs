@@ -28,9 +28,10 @@ const MODULES_TENANT: [&str; 6] = [
 const MODULES_HOST: [&str; 3] = ["bridge", "tun", "vhost_net"];
 
 const BUSYBOX: &str = "bin/busybox";
-const PROGRAMS_TENANT: [&str; 7] = [
+const PROGRAMS_TENANT: [&str; 8] = [
     "usr/bin/chrt",
     "usr/bin/iperf3",
+    "usr/bin/lspci",
     "usr/bin/rdma",
     "usr/bin/ib_send_bw",
     "usr/bin/ib_send_lat",

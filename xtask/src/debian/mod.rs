@@ -24,11 +24,12 @@ use archive::Archive;
 /// Depends on the kernel in its present version.
 const KERNEL: &str = "linux-image-arm64";
 /// What a host and its tenants run, and what can start Unimux.
-const PACKAGES: [&str; 8] = [
+const PACKAGES: [&str; 9] = [
     "busybox-static",
     "ibverbs-providers",
     "iperf3",
     "iproute2",
+    "pciutils",
     "perftest",
     "qemu-system-arm",
     "u-boot-qemu",
