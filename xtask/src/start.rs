@@ -17,6 +17,8 @@ pub(crate) const U_BOOT_BYTES: u64 = 128 << 20;
 pub(crate) enum Start {
     /// QEMU puts everything in its place.
     Emulator,
+    /// QEMU, which puts there what these arguments say.
+    Loaded(Vec<String>),
     /// This U-Boot, with `booti`: QEMU offers the image to it, and it asks QEMU for one first of all.
     UBoot(PathBuf),
     /// This U-Boot, which waits for commands.
@@ -40,7 +42,7 @@ pub(crate) enum Start {
 }
 
 impl Start {
-    /// Whether image, device tree and modules come to it without QEMU.
+    /// Whether image, device tree and modules are no more to be asked for.
     pub(crate) fn has_all(&self) -> bool {
         !matches!(self, Self::Emulator | Self::UBoot(_))
     }
@@ -48,7 +50,7 @@ impl Start {
     /// What it keeps of the end of RAM while it loads.
     pub(crate) fn kept_bytes(&self) -> u64 {
         match self {
-            Self::Emulator => 0,
+            Self::Emulator | Self::Loaded(_) => 0,
             _ => U_BOOT_BYTES,
         }
     }
@@ -58,6 +60,7 @@ impl Start {
         let bios = |u_boot: &PathBuf| vec!["-bios".to_owned(), u_boot.display().to_string()];
         match self {
             Self::Emulator => Vec::new(),
+            Self::Loaded(arguments) => arguments.clone(),
             Self::UBoot(u_boot) | Self::Prompt(u_boot) => bios(u_boot),
             Self::Network {
                 u_boot,

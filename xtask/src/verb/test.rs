@@ -11,7 +11,7 @@ use crate::board::Board;
 use crate::claims::{self, Claim};
 use crate::console::Line;
 use crate::flash::Package;
-use crate::flash::proof::{self, PROOFS, Proof, Stage};
+use crate::flash::proof::{self, Stage};
 use crate::host_steps::{self, Count};
 use crate::launch::{Kit, Order, Outcome};
 use crate::qemu::End;
@@ -76,17 +76,11 @@ impl Test {
         })
     }
 
-    /// What `cargo xtask flash` makes, on a board that has a U-Boot here.
+    /// What `cargo xtask flash` makes.
     fn flash_tests(&self, board: &Board) -> Result<Count> {
-        let wanted = |proof: &&Proof| {
-            self.filter
-                .as_ref()
-                .is_none_or(|it| proof.name.contains(it))
-        };
-        let proofs: Vec<&Proof> = PROOFS.iter().filter(wanted).collect();
-        let has_u_boot = board.machine()?.u_boot.is_some();
+        let mut proofs = proof::all(board, self.filter.as_deref()).peekable();
         let mut count = Count::default();
-        if proofs.is_empty() || !has_u_boot {
+        if proofs.peek().is_none() {
             return Ok(count);
         }
         note("\n── flash tests");
