@@ -94,6 +94,11 @@ impl Start {
 /// Debian's U-Boot for a board's machine.
 pub(crate) fn u_boot(board: &Board) -> Result<PathBuf> {
     let machine = board.machine()?.u_boot.as_ref();
-    let machine = machine.with_context(|| format!("no U-Boot starts {}", board.name))?;
+    let machine = machine.with_context(|| {
+        format!(
+            "Debian has no U-Boot for board {}: QEMU can start it without",
+            board.name
+        )
+    })?;
     Ok(Debian::bring(false)?.u_boot(machine))
 }

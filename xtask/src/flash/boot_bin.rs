@@ -97,7 +97,8 @@ impl Firmware {
         let _ = fs::remove_file(&image);
         let mut make = BOOTGEN.command();
         make.args(["-arch", chip, "-image", "boot.bif", "-w", "on", "-o", FILE]);
-        tools::quietly(make.current_dir(folder))?;
+        tools::quietly(make.current_dir(folder))
+            .context("no BOOT.BIN: are the four files the ELF files of their programs?")?;
         check(chip, &image)?;
         Ok(Some(fs::read(&image)?))
     }

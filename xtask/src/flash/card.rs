@@ -7,7 +7,9 @@ use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 
 use anyhow::{Context, Result, bail};
-use fatfs::{FatType, FileSystem, FormatVolumeOptions, FsOptions};
+use fatfs::{
+    Date, DateTime, FatType, FileSystem, FormatVolumeOptions, FsOptions, Time, TimeProvider,
+};
 use fscommon::StreamSlice;
 use mbrman::{BOOT_ACTIVE, CHS, MBR, MBRPartitionEntry};
 
@@ -66,7 +68,7 @@ pub(crate) fn build(disk: &mut File, files: &[CardFile]) -> Result<()> {
         .volume_label(*b"UNIMUX     ");
     fatfs::format_volume(&mut partition, options).context("the FAT32 file system")?;
     partition.seek(SeekFrom::Start(0))?;
-    let system = FileSystem::new(&mut partition, FsOptions::new())?;
+    let system = FileSystem::new(&mut partition, FsOptions::new().time_provider(&Epoch))?;
     for file in files {
         let mut entry = system.root_dir().create_file(&file.name)?;
         entry
@@ -75,6 +77,34 @@ pub(crate) fn build(disk: &mut File, files: &[CardFile]) -> Result<()> {
     }
     system.unmount()?;
     Ok(())
+}
+
+/// FAT's first day, for every file: of the same files the same disk is made. (The library's own
+/// is the day 0 of the month 0.)
+#[derive(Debug)]
+struct Epoch;
+
+impl TimeProvider for Epoch {
+    fn get_current_date(&self) -> Date {
+        Date {
+            year: 1980,
+            month: 1,
+            day: 1,
+        }
+    }
+
+    fn get_current_date_time(&self) -> DateTime {
+        let time = Time {
+            hour: 0,
+            min: 0,
+            sec: 0,
+            millis: 0,
+        };
+        DateTime {
+            date: self.get_current_date(),
+            time,
+        }
+    }
 }
 
 /// The part of the disk that is the partition.

@@ -5,9 +5,11 @@
 //! in use, is the second line of defence: [`super::write`].
 
 use std::fs;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use rustix::fs::{major, minor};
 use serde::Serialize;
 
 /// sysfs counts in these, whatever the disk does (Documentation/ABI/stable/sysfs-block).
@@ -35,8 +37,23 @@ pub(crate) struct Disk {
 }
 
 impl Disk {
+    /// What the kernel says of the disk at a path.
+    pub(crate) fn at(path: &Path) -> Result<Self> {
+        let metadata = fs::metadata(path).with_context(|| {
+            format!(
+                "no {}: is the card in? `lsblk` shows all disks",
+                path.display()
+            )
+        })?;
+        if !metadata.file_type().is_block_device() {
+            bail!("{} is no disk: `lsblk` shows all disks", path.display());
+        }
+        let number = metadata.rdev();
+        Self::look(Path::new("/"), (major(number), minor(number)))
+    }
+
     /// What `root` says of the device with this number.
-    pub(crate) fn look(root: &Path, (major, minor): (u32, u32)) -> Result<Self> {
+    fn look(root: &Path, (major, minor): (u32, u32)) -> Result<Self> {
         let link = root.join(format!("sys/dev/block/{major}:{minor}"));
         let folder = fs::canonicalize(&link)
             .with_context(|| format!("the kernel knows no block device {major}:{minor}"))?;

@@ -2,119 +2,21 @@
 
 use std::fs;
 use std::io::{self, IsTerminal, Write};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use rustix::fs::{major, minor};
 use tempfile::NamedTempFile;
 
-use super::boot_bin::{self, Firmware};
+use super::boot_bin;
 use super::card::{self, CardFile};
 use super::disk::Disk;
+use super::options::Options;
 use super::report::Report;
 use super::serial::Port;
 use super::target::Target;
 use super::{Package, jtag, script, write};
 use crate::board::Board;
 use crate::terminal::{Step, note};
-use crate::tools::{BOOTGEN, MKIMAGE, OPENOCD, SB, Tool};
-
-/// How to go about it.
-#[derive(Clone, Debug, clap::Args)]
-pub(crate) struct Options {
-    /// FILE.img, /dev/sdX, jtag, serial:/dev/ttyUSB0 or tftp:DIR.
-    #[arg(long, value_name = "TARGET")]
-    pub(crate) to: Target,
-    #[command(flatten)]
-    firmware: Firmware,
-    /// Say what would be done, and do not do it.
-    #[arg(long)]
-    dry_run: bool,
-    /// Overwrite the disk without asking.
-    #[arg(long)]
-    yes: bool,
-    /// Take a disk that cannot be taken out, or is large. Never one that is in use.
-    #[arg(long)]
-    force: bool,
-    /// With jtag: the board's console, to start what was loaded and to show what it says.
-    #[arg(long, value_name = "PORT")]
-    console: Option<PathBuf>,
-    /// What is done as one JSON object, and lines of a run as one each.
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Nobody reads the report.
-    #[arg(skip)]
-    quiet: bool,
-}
-
-impl Options {
-    /// To do it without a word.
-    pub(crate) fn quiet(to: Target) -> Self {
-        Self {
-            to,
-            firmware: Firmware::default(),
-            dry_run: false,
-            yes: true,
-            force: false,
-            console: None,
-            json: false,
-            quiet: true,
-        }
-    }
-
-    /// Refuses what cannot work, before anything is built.
-    pub(crate) fn check(&self, board: &Board) -> Result<()> {
-        match &self.to {
-            Target::Image(path) => {
-                let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
-                if folder.is_some_and(|it| !it.is_dir()) {
-                    bail!("there is no folder for {}: make it first", path.display());
-                }
-                if fs::metadata(path).is_ok_and(|it| !it.is_file()) {
-                    bail!(
-                        "{} is no file: a disk is named by its path in /dev",
-                        path.display()
-                    );
-                }
-                Ok(())
-            }
-            // Whatever is to be written has some bytes.
-            Target::Disk(path) => look(path)?.check(1, self.force),
-            Target::Tftp(folder) if !folder.is_dir() => {
-                bail!(
-                    "there is no folder {}: name the one that your TFTP server serves",
-                    folder.display()
-                )
-            }
-            Target::Serial(port) if !port.exists() => {
-                bail!(
-                    "there is no {}: is the cable in? `ls /dev/ttyUSB* /dev/ttyACM*`",
-                    port.display()
-                )
-            }
-            Target::Jtag if board.flash.openocd.is_empty() => bail!(
-                "board {} has no debug port that is known: openocd in its board.toml",
-                board.name
-            ),
-            Target::Tftp(_) | Target::Serial(_) | Target::Jtag => Ok(()),
-        }
-    }
-
-    /// Debian's tools that it takes.
-    pub(crate) fn tools(&self) -> Vec<Tool> {
-        let mut tools = vec![MKIMAGE];
-        if self.firmware.wants_bootgen() {
-            tools.push(BOOTGEN);
-        }
-        match (&self.to, self.dry_run) {
-            (Target::Jtag, false) => tools.push(OPENOCD),
-            (Target::Serial(_), false) => tools.push(SB),
-            _ => {}
-        }
-        tools
-    }
-}
 
 /// What flashing leaves to do.
 #[derive(Debug)]
@@ -170,7 +72,7 @@ impl Job<'_> {
     fn disk(&self, path: &Path) -> Result<Next> {
         let (files, mut report) = self.card()?;
         let bytes = card::disk_bytes(&files);
-        let disk = look(path)?;
+        let disk = Disk::at(path)?;
         disk.check(bytes, self.options.force)?;
         report.disk(&disk);
         if self.announce(&report) || !self.confirmed(&disk)? {
@@ -179,7 +81,7 @@ impl Job<'_> {
         let mut image = tempfile::tempfile_in(self.folder)?;
         card::build(&mut image, &files)?;
         // Somebody may have mounted it, or put in another, while the question was open.
-        let again = look(path)?;
+        let again = Disk::at(path)?;
         if again != disk {
             bail!(
                 "{} is not what it was any more: repeat the command",
@@ -321,67 +223,3 @@ impl Job<'_> {
 
 /// What most boards' consoles have.
 const BAUD: u32 = 115_200;
-
-/// What the kernel says of the disk at a path.
-fn look(path: &Path) -> Result<Disk> {
-    let metadata = fs::metadata(path).with_context(|| {
-        format!(
-            "no {}: is the card in? `lsblk` shows all disks",
-            path.display()
-        )
-    })?;
-    if !metadata.file_type().is_block_device() {
-        bail!("{} is no disk: `lsblk` shows all disks", path.display());
-    }
-    let number = metadata.rdev();
-    Disk::look(Path::new("/"), (major(number), minor(number)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::Parser;
-
-    #[derive(Parser)]
-    struct Line {
-        #[command(flatten)]
-        options: Options,
-    }
-
-    fn refusal(words: &str) -> String {
-        let line = Line::try_parse_from(format!("x {words}").split(' '));
-        let options = line.map_err(|it| it.to_string()).unwrap().options;
-        let board = Board::load("qemu-virt").unwrap();
-        options
-            .check(&board)
-            .map_or_else(|it| format!("{it:#}"), |()| "taken".into())
-    }
-
-    #[test]
-    fn what_cannot_work_is_refused_before_anything_is_built() {
-        let cases = [
-            ("--to /no/such/folder/x.img", "folder"),
-            ("--to /dev/null", "no disk"),
-            ("--to /dev/no-such-disk", "lsblk"),
-            ("--to tftp:/no/such/folder", "TFTP"),
-            ("--to serial:/dev/no-such-port", "cable"),
-            ("--to jtag", "board.toml"),
-            ("--to x.img", "taken"),
-        ];
-        for (words, says) in cases {
-            let message = refusal(words);
-            assert!(
-                message.contains(says),
-                "{words}: {message} does not say {says}"
-            );
-        }
-    }
-
-    #[test]
-    fn firmware_is_given_whole_or_not_at_all() {
-        let parse = |words: &str| Line::try_parse_from(format!("x --to x.img {words}").split(' '));
-        assert!(parse("--fsbl a").is_err());
-        assert!(parse("--fsbl a --pmufw b --tfa c --u-boot d").is_ok());
-        assert!(parse("--fsbl a --pmufw b --tfa c --u-boot d --boot-bin e").is_err());
-    }
-}

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::tools::OPENOCD;
 
-/// kHz; below what the debug port of Zynq UltraScale+ takes (DS925, T_TCK).
+/// A careful speed of the debug port.
 const SPEED_KHZ: u32 = 10_000;
 
 /// OpenOCD's arguments.

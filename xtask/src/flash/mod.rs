@@ -12,6 +12,7 @@ pub(crate) mod follow;
 pub(crate) mod job;
 pub(crate) mod jtag;
 pub(crate) mod layout;
+pub(crate) mod options;
 pub(crate) mod proof;
 pub(crate) mod report;
 pub(crate) mod script;
@@ -73,9 +74,10 @@ impl Package {
             None => order.simulated_tree()?,
         };
         let ram = machine_tree::first_bank(&machine)?;
-        let (tree, modules) = order
-            .place(&machine, U_BOOT_BYTES)
-            .with_context(|| format!("scenario {name} is not for board {}", board.name))?;
+        let (tree, modules) = order.place(&machine, U_BOOT_BYTES).with_context(|| {
+            let board = &board.name;
+            format!("scenario {name} is not for board {board}: name another (--scenario, --board)")
+        })?;
         let image = fs::read(&order.kit.unimux.raw)?;
         let header = ImageHeader::parse(&image[..image.len().min(HEADER_LEN)], image.len() as u64)?;
         let at = (board.load_address, header.memory_bytes);

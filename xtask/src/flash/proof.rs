@@ -13,7 +13,8 @@ use dtoolkit::fdt::Fdt;
 use dtoolkit::{Node, Property};
 
 use super::card::PARTITION_AT;
-use super::job::{Job, Next, Options};
+use super::job::{Job, Next};
+use super::options::Options;
 use super::target::Target;
 use super::{Package, follow, script};
 use crate::board::Board;
