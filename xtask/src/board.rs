@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
+use unimux_scenario::{Engine, EngineKind};
 
 use crate::tools::{DTC, QEMU, SETPRIV, Tool};
 use crate::workspace;
@@ -28,6 +29,9 @@ pub(crate) struct Board {
     pub(crate) device_tree: Option<String>,
     /// Where a loader puts the tree that cannot say where it is.
     pub(crate) device_tree_address: Option<u64>,
+    /// DMA engines that it can have, beside the engine core.
+    #[serde(default)]
+    pub(crate) engines: Vec<String>,
     /// How QEMU models it, if it does.
     pub(crate) qemu: Option<Machine>,
     /// How its boot loader is reached.
@@ -104,6 +108,24 @@ impl Board {
         Ok(banks)
     }
 
+    /// What a scenario asks of the engine, as the image of this board reads it.
+    pub(crate) fn engine(&self, asked: Engine) -> Result<Engine> {
+        match asked.kind {
+            // Nothing else is there: its image does not know the question.
+            Some(EngineKind::Cpu) if self.engines.is_empty() => Ok(Engine::default()),
+            None | Some(EngineKind::Cpu) => Ok(asked),
+            Some(kind) if self.engines.iter().any(|it| it == kind.name()) => Ok(asked),
+            Some(kind) => bail!(
+                "board {} has no engine {}: it has {}",
+                self.name,
+                kind.name(),
+                [&[EngineKind::Cpu.name().to_owned()], &*self.engines]
+                    .concat()
+                    .join(", ")
+            ),
+        }
+    }
+
     /// Where the source of its device tree is.
     pub(crate) fn device_tree(&self) -> Option<PathBuf> {
         let folder = workspace::root().join("bsp").join(&self.name);
@@ -167,6 +189,22 @@ mod tests {
         assert_eq!(banks(2048), Some(vec![[0, 2 << 30]]));
         assert_eq!(banks(3072), Some(vec![[0, 2 << 30], [8 << 30, 1 << 30]]));
         assert_eq!(banks(4097), None);
+    }
+
+    #[test]
+    fn an_engine_that_the_board_does_not_have_is_refused() {
+        let [with, without] = ["zcu102", "qemu-virt"].map(|name| Board::load(name).unwrap());
+        let asked = |kind| Engine {
+            kind: Some(kind),
+            crossover_bytes: Some(1),
+        };
+        let zdma = asked(EngineKind::Zdma);
+        assert_eq!(with.engine(zdma).unwrap(), zdma);
+        let message = without.engine(zdma).unwrap_err().to_string();
+        assert!(message.contains("no engine zdma: it has cpu"), "{message}");
+        let cpu = asked(EngineKind::Cpu);
+        assert_eq!(with.engine(cpu).unwrap(), cpu);
+        assert_eq!(without.engine(cpu).unwrap(), Engine::default());
     }
 
     #[test]

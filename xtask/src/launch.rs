@@ -213,9 +213,12 @@ impl Order<'_> {
     /// place in RAM, below what the starter keeps of its end.
     pub(crate) fn place(&self, machine: &[u8], kept_bytes: u64) -> Result<(Vec<u8>, Modules)> {
         let mut modules = Modules::in_first_bank(machine, kept_bytes)?;
-        let scenario = self
+        let mut scenario = self
             .scenario
             .resolve(|source, loaded| modules.place(&self.kit.file(source)?, loaded))?;
+        if !self.scenario.unchecked {
+            scenario.engine = self.kit.board.engine(scenario.engine)?;
+        }
         let tree = machine_tree::with_scenario(machine, &scenario, !self.scenario.unchecked)?;
         Ok((tree, modules))
     }

@@ -144,7 +144,7 @@ pub(crate) struct Simulator {
 }
 
 /// The tree of a machine that a simulator is: with its memory, entropy, and somebody to be told how
-/// the run ends.
+/// the run ends; and as it has no caches, all DMA is coherent.
 pub(crate) fn in_simulator(dtb: &[u8], simulator: &Simulator) -> Result<Vec<u8>> {
     let mut tree = DeviceTree::from_fdt(&fdt(whole(dtb)?)?);
     let its_memory = |node: &&mut DeviceTreeNode| {
@@ -158,6 +158,10 @@ pub(crate) fn in_simulator(dtb: &[u8], simulator: &Simulator) -> Result<Vec<u8>>
         .flat_map(|it| [(it >> 32) as u32, *it as u32])
         .collect();
     memory.add_property(DeviceTreeProperty::new("reg", cells)?);
+    let on_buses = tree.root.children_mut().flat_map(|bus| bus.children_mut());
+    for node in on_buses.filter(|it| it.name().starts_with("dma-controller@")) {
+        node.add_property(DeviceTreeProperty::new("dma-coherent", [0_u8; 0])?);
+    }
     let chosen = chosen(&mut tree)?;
     chosen.add_property(DeviceTreeProperty::new("unimux,semihosting", [0_u8; 0])?);
     if chosen.property(SEED).is_none() {
@@ -309,6 +313,28 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_simulator_has_no_caches_that_dma_could_miss() {
+        let mut tree = tree_with_memory();
+        let mut bus = DeviceTreeNode::new("axi").unwrap();
+        for name in ["dma-controller@fd500000", "serial@ff000000"] {
+            bus.add_child(DeviceTreeNode::new(name).unwrap());
+        }
+        tree.root.add_child(bus);
+        let simulator = Simulator {
+            memory: vec![[0, 4096]],
+            seed: Some(1),
+        };
+        let dtb = in_simulator(&tree.to_dtb(), &simulator).unwrap();
+        let tree = Tree::new(&dtb).unwrap();
+        let is_coherent = |path: &str| {
+            let node = tree.find_node(path).unwrap();
+            node.property("dma-coherent").is_some()
+        };
+        assert!(is_coherent("/axi/dma-controller@fd500000"));
+        assert!(!is_coherent("/axi/serial@ff000000"));
+    }
+
     /// A tree that has a property of a machine: memory of some size.
     fn tree_with_memory() -> DeviceTree {
         let mut memory = DeviceTreeNode::new("memory@0").unwrap();
@@ -360,6 +386,7 @@ mod tests {
         tree.root.add_child(chosen);
         let scenario = Scenario {
             engine_core: 0,
+            engine: unimux_scenario::Engine::default(),
             idle_functions: 3,
             baseline: false,
             guests: vec![],

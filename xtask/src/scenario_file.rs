@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Deserializer};
 use unimux_scenario::{
-    Function, Guest, Host, Module, OnFault, Quota, Scenario, host::FUNCTIONS_DEFAULT,
+    Engine, EngineKind, Function, Guest, Host, Module, OnFault, Quota, Scenario,
+    host::FUNCTIONS_DEFAULT,
 };
 
 use crate::workspace;
@@ -26,6 +27,9 @@ pub(crate) struct ScenarioFile {
     /// The core of the firmware.
     #[serde(default)]
     pub(crate) engine_core: u32,
+    /// What moves the bytes.
+    #[serde(default)]
+    engine: EngineEntry,
     /// Functions that belong to nobody.
     #[serde(default)]
     pub(crate) idle_functions: u32,
@@ -44,6 +48,19 @@ pub(crate) struct ScenarioFile {
     /// The host of virtual machines.
     #[serde(default)]
     pub(crate) kvm_host: Option<HostEntry>,
+}
+
+/// `[engine]`.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EngineEntry {
+    /// The engine that has to be there; otherwise the best that the machine has.
+    #[serde(default, deserialize_with = "engine_kind")]
+    kind: Option<EngineKind>,
+    /// The shortest request that is left to a DMA engine: 0 leaves all to it. Otherwise what was
+    /// measured to be best.
+    #[serde(default, deserialize_with = "some_bytes")]
+    crossover_bytes: Option<u64>,
 }
 
 /// `[kvm_host]`.
@@ -254,6 +271,13 @@ impl ScenarioFile {
         }
         Ok(Scenario {
             engine_core: self.engine_core,
+            engine: Engine {
+                kind: self.engine.kind,
+                crossover_bytes: self
+                    .engine
+                    .crossover_bytes
+                    .map(|bytes| u32::try_from(bytes).unwrap_or(u32::MAX)),
+            },
             idle_functions: self.idle_functions,
             baseline: self.baseline,
             guests,
@@ -303,6 +327,15 @@ fn some_bytes<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Erro
     bytes(from).map(Some)
 }
 
+fn engine_kind<'de, D: Deserializer<'de>>(from: D) -> Result<Option<EngineKind>, D::Error> {
+    let name = String::deserialize(from)?;
+    let kind = EngineKind::named(&name);
+    let names = || EngineKind::ALL.map(EngineKind::name).join(", ");
+    let unknown = || format!("{name:?} is no engine: there are {}", names());
+    kind.map(Some)
+        .ok_or_else(|| serde::de::Error::custom(unknown()))
+}
+
 fn parse_bytes(text: &str) -> Option<u64> {
     let shift = match text.chars().last()? {
         'K' => 10,
@@ -345,6 +378,20 @@ mod tests {
         assert_eq!(guest.memory_bytes, 64 << 20);
         assert_eq!((guest.payload, guest.on_fault), (None, OnFault::Stop));
         assert_eq!(guest.function, Function::default());
+    }
+
+    #[test]
+    fn an_engine_can_be_asked_for() {
+        let parse = |engine: &str| {
+            let file = ScenarioFile::parse(&format!("description = \"x\"\n{engine}"))?;
+            Ok::<_, anyhow::Error>(file.resolve(|_, _| bail!("no modules"))?.engine)
+        };
+        assert_eq!(parse("").unwrap(), Engine::default());
+        let engine = parse("[engine]\nkind = \"zdma\"\ncrossover_bytes = \"16K\"").unwrap();
+        assert_eq!(engine.kind, Some(EngineKind::Zdma));
+        assert_eq!(engine.crossover_bytes, Some(16384));
+        let error = format!("{:#}", parse("[engine]\nkind = \"abacus\"").unwrap_err());
+        assert!(error.contains("there are cpu, zdma, cdma"), "{error}");
     }
 
     #[test]

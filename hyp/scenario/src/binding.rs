@@ -7,6 +7,8 @@
 //! / { chosen { unimux {
 //!     compatible = "unimux,scenario";
 //!     engine-core = <0>;
+//!     engine = "zdma";                       // optional: the best that the machine has
+//!     engine-crossover = <65536>;            // optional, bytes: shorter ones by the core
 //!     idle-functions = <63>;                 // optional, 0
 //!     baseline;                              // optional
 //!     guest@0 {
@@ -35,7 +37,7 @@
 //! ```
 //!
 //! A property or a node that is not listed here is refused: a misspelt limit must not become no
-//! limit.
+//! limit. An image that has no DMA engine refuses what is said of one like that: feature `dma`.
 
 /// Where the scenario is.
 pub const PATH: &str = "/chosen/unimux";
@@ -52,11 +54,20 @@ pub const STOP: &str = "stop";
 /// See [`STOP`].
 pub const RESTART: &str = "restart";
 
+/// Values of `engine`.
+pub const ENGINE_CPU: &str = "cpu";
+/// See [`ENGINE_CPU`].
+pub const ENGINE_ZDMA: &str = "zdma";
+/// See [`ENGINE_CPU`].
+pub const ENGINE_CDMA: &str = "cdma";
+
 /// Names of properties.
 pub mod property {
     #![expect(missing_docs, reason = "each is explained by the field it carries")]
     pub const COMPATIBLE: &str = "compatible";
     pub const ENGINE_CORE: &str = "engine-core";
+    pub const ENGINE: &str = "engine";
+    pub const ENGINE_CROSSOVER: &str = "engine-crossover";
     pub const IDLE_FUNCTIONS: &str = "idle-functions";
     pub const BASELINE: &str = "baseline";
     pub const ROLE: &str = "role";
@@ -77,7 +88,16 @@ pub mod property {
     pub const FUNCTIONS: &str = "functions";
 
     /// What the scenario's own node may have.
-    pub const OF_SCENARIO: [&str; 4] = [COMPATIBLE, ENGINE_CORE, IDLE_FUNCTIONS, BASELINE];
+    pub const OF_SCENARIO: &[&str] = &[
+        COMPATIBLE,
+        ENGINE_CORE,
+        IDLE_FUNCTIONS,
+        BASELINE,
+        #[cfg(feature = "dma")]
+        ENGINE,
+        #[cfg(feature = "dma")]
+        ENGINE_CROSSOVER,
+    ];
     /// What the host's node may have.
     pub const OF_HOST: [&str; 5] = [CORES, KERNEL, INITRD, BOOTARGS, FUNCTIONS];
     /// What a guest's node may have.

@@ -21,6 +21,7 @@ extern crate std;
 pub mod arm64_image;
 pub mod binding;
 pub mod check;
+mod engine;
 pub mod host;
 pub mod machine;
 mod pe;
@@ -36,6 +37,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 pub use check::{check, check_image};
+pub use engine::{Engine, EngineKind};
 pub use host::{Host, HostLayout, check_kernel};
 pub use machine::{Machine, MachineError, Reserved};
 pub use place::{GuestLayout, Layout};
@@ -49,6 +51,8 @@ pub use write::write;
 pub struct Scenario {
     /// The core that runs the firmware at EL2 for ever: an index into the nodes of `/cpus`.
     pub engine_core: u32,
+    /// What moves the bytes.
+    pub engine: Engine,
     /// Functions that belong to nobody: they have a doorbell page and are never rung. They are there
     /// to measure what an idle function costs.
     pub idle_functions: u32,
@@ -192,6 +196,7 @@ mod tests {
         guests[1].function.partition = 2;
         let scenario = Scenario {
             engine_core: 0,
+            engine: Engine::default(),
             idle_functions: 0,
             baseline: false,
             guests,

@@ -108,7 +108,7 @@ pub fn read<'a>(tree: &Tree<'a>) -> Result<Scenario, Box<ReadError<'a>>> {
     if node.text(name::COMPATIBLE, STRING)? != Some(binding::COMPATIBLE) {
         return Err(ReadError::NotCompatible.into());
     }
-    node.knows_only(&name::OF_SCENARIO)?;
+    node.knows_only(name::OF_SCENARIO)?;
     let mut guests = Vec::new();
     let mut the_host = None;
     for child in node.node.children() {
@@ -122,6 +122,10 @@ pub fn read<'a>(tree: &Tree<'a>) -> Result<Scenario, Box<ReadError<'a>>> {
     }
     Ok(Scenario {
         engine_core: node.required(name::ENGINE_CORE, node.number(name::ENGINE_CORE)?)?,
+        #[cfg(feature = "dma")]
+        engine: engine(&node)?,
+        #[cfg(not(feature = "dma"))]
+        engine: crate::Engine::default(),
         idle_functions: node.number(name::IDLE_FUNCTIONS)?.unwrap_or(0),
         baseline: node.flag(name::BASELINE)?,
         guests,
@@ -133,6 +137,21 @@ const STRING: &str = "a string";
 const ONE_CELL: &str = "one cell";
 const TWO_CELLS: &str = "two cells (a number of 64 bits)";
 const FOUR_CELLS: &str = "four cells (address and length of 64 bits)";
+
+#[cfg(feature = "dma")]
+fn engine<'a>(node: &At<'a>) -> Read<'a, crate::Engine> {
+    let expected = "\"cpu\", \"zdma\" or \"cdma\"";
+    let kind = match node.text(name::ENGINE, expected)? {
+        None => None,
+        Some(kind) => Some(
+            crate::EngineKind::named(kind).ok_or_else(|| node.malformed(name::ENGINE, expected))?,
+        ),
+    };
+    Ok(crate::Engine {
+        kind,
+        crossover_bytes: node.number(name::ENGINE_CROSSOVER)?,
+    })
+}
 
 fn guest<'a>(node: &At<'a>) -> Read<'a, Guest> {
     let role = node

@@ -8,7 +8,9 @@ use proptest::collection::vec as list;
 use proptest::option;
 use proptest::prelude::*;
 
-use crate::{Function, Guest, Host, Machine, Module, OnFault, PaRange, Quota, Scenario};
+use crate::{
+    Engine, EngineKind, Function, Guest, Host, Machine, Module, OnFault, PaRange, Quota, Scenario,
+};
 
 /// Four cores, 1 GiB, with Unimux and a device tree in it.
 pub(crate) fn machine() -> Machine {
@@ -60,11 +62,25 @@ pub(crate) fn sound_host(cores: &[u32]) -> Host {
 pub(crate) fn scenario_of<const N: usize>(guests: [Guest; N]) -> Scenario {
     Scenario {
         engine_core: 0,
+        engine: Engine::default(),
         idle_functions: 0,
         baseline: false,
         guests: guests.into(),
         host: None,
     }
+}
+
+/// An engine, where one can be read.
+fn engine() -> impl Strategy<Value = Engine> {
+    let kind = prop::sample::select(&EngineKind::ALL);
+    let any = (option::of(kind), option::of(any::<u32>()));
+    any.prop_map(|(kind, crossover_bytes)| match cfg!(feature = "dma") {
+        true => Engine {
+            kind,
+            crossover_bytes,
+        },
+        false => Engine::default(),
+    })
 }
 
 fn module() -> impl Strategy<Value = Module> {
@@ -143,13 +159,14 @@ pub(crate) fn scenario() -> impl Strategy<Value = Scenario> {
         any::<u32>(),
         any::<bool>(),
         list(any_guest(), 0..5),
-        (option::of(host()), any::<bool>()),
+        (option::of(host()), any::<bool>(), engine()),
     )
         .prop_map(
-            |(engine_core, idle_functions, baseline, mut guests, (host, sound))| {
+            |(engine_core, idle_functions, baseline, mut guests, (host, sound, engine))| {
                 if !sound {
                     return Scenario {
                         engine_core,
+                        engine,
                         idle_functions,
                         baseline,
                         guests,
@@ -165,6 +182,7 @@ pub(crate) fn scenario() -> impl Strategy<Value = Scenario> {
                 let guests: Vec<Guest> = guests;
                 Scenario {
                     engine_core: 0,
+                    engine,
                     idle_functions: idle_functions % 32,
                     baseline,
                     guests,

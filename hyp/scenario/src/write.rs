@@ -16,6 +16,12 @@ pub fn write(scenario: &Scenario, tree: &mut DeviceTree) {
     let mut node = DeviceTreeNode::new_unchecked("unimux");
     add(&mut node, name::COMPATIBLE, binding::COMPATIBLE);
     add(&mut node, name::ENGINE_CORE, scenario.engine_core);
+    if let Some(kind) = scenario.engine.kind {
+        add(&mut node, name::ENGINE, kind.name());
+    }
+    if let Some(bytes) = scenario.engine.crossover_bytes {
+        add(&mut node, name::ENGINE_CROSSOVER, bytes);
+    }
     add(&mut node, name::IDLE_FUNCTIONS, scenario.idle_functions);
     if scenario.baseline {
         add(&mut node, name::BASELINE, Vec::<u8>::new());
@@ -110,6 +116,7 @@ mod tests {
         write(
             &Scenario {
                 engine_core: 0,
+                engine: crate::Engine::default(),
                 idle_functions: 0,
                 baseline: true,
                 guests,
@@ -230,6 +237,19 @@ mod tests {
             there_and_back(&DeviceTree::new()),
             Err(ReadError::NoScenario.to_string())
         );
+    }
+
+    #[test]
+    fn an_engine_is_known_where_there_can_be_one() {
+        let mut tree = tree_of_one();
+        let node = tree.find_node_mut("/chosen/unimux").unwrap();
+        add(node, "engine", "abacus");
+        let says = match cfg!(feature = "dma") {
+            true => "engine must be \"cpu\", \"zdma\" or \"cdma\"",
+            false => "property engine is not known",
+        };
+        let message = there_and_back(&tree).unwrap_err();
+        assert!(message.contains(says), "{message:?} does not say {says:?}");
     }
 
     #[test]
