@@ -279,6 +279,16 @@ impl<E: Engine> Firmware<E> {
         self.command_slice(data_waits, platform)
     }
 
+    /// The engine.
+    pub const fn engine(&self) -> &E {
+        &self.engine
+    }
+
+    /// The engine, to change how it takes what comes next. What it has in flight stays.
+    pub const fn engine_mut(&mut self) -> &mut E {
+        &mut self.engine
+    }
+
     /// Objects and page entries that the function's guest has made; zero when it is free.
     ///
     /// # Panics

@@ -19,6 +19,8 @@
 //! | [`Combined`] | the core what is short, a DMA engine the rest |
 #![no_std]
 
+extern crate alloc;
+
 pub mod cdma;
 mod combined;
 mod copy;

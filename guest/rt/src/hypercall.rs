@@ -2,7 +2,7 @@
 
 use smccc::hvc64;
 use unimux_paravirt::hypercall::{
-    BASELINE_COPY, BASELINE_HVC_WRITE, BASELINE_RELAY, EXIT, SUCCESS,
+    BASELINE_COPY, BASELINE_CROSSOVER, BASELINE_HVC_WRITE, BASELINE_RELAY, EXIT, SUCCESS,
 };
 
 use crate::{barrier, println, psci};
@@ -63,6 +63,14 @@ pub fn baseline_copy(destination: u64, source: u64, len_bytes: u64) -> Result<Co
 /// The status, if the scenario does not allow it or the engine core is busy with another baseline.
 pub fn baseline_relay(flag: u64, answers: u64) -> Result<(), Refused> {
     checked(call(BASELINE_RELAY, &[flag, answers])).map(drop)
+}
+
+/// Has requests of `crossover_bytes` and more left to the machine's DMA engine from now on.
+///
+/// # Errors
+/// The status, if the scenario does not allow it or there is no DMA engine.
+pub fn baseline_crossover(crossover_bytes: u64) -> Result<(), Refused> {
+    checked(call(BASELINE_CROSSOVER, &[crossover_bytes])).map(drop)
 }
 
 /// Has EL2 ring the doorbell with `ring` and wait until the word at IPA `word`, masked by `mask`,

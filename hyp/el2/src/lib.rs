@@ -21,6 +21,7 @@ pub mod layout;
 pub mod lists;
 pub mod lock;
 pub mod power;
+pub mod registers;
 pub mod slots;
 pub mod stage1;
 pub mod stage2;

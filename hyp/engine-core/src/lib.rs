@@ -13,8 +13,10 @@ extern crate alloc;
 
 use alloc::boxed::Box;
 
+#[cfg(any(feature = "zdma", feature = "cdma"))]
+pub mod dma;
+
 use unimux_el2::time;
-use unimux_engine::cpu::CpuEngine;
 use unimux_firmware::{Firmware, FunctionId, Host, Platform, Progress};
 
 /// The machine as the firmware asks for it.
@@ -63,8 +65,15 @@ impl Machine {
     }
 }
 
+/// What moves the bytes: this core, where there can be no DMA engine.
+#[cfg(not(any(feature = "zdma", feature = "cdma")))]
+pub type CoreEngine = unimux_engine::cpu::CpuEngine;
+/// What moves the bytes.
+#[cfg(any(feature = "zdma", feature = "cdma"))]
+pub type CoreEngine = dma::DmaEngine;
+
 /// The firmware of this machine.
-pub type CoreFirmware = Firmware<CpuEngine>;
+pub type CoreFirmware = Firmware<CoreEngine>;
 
 /// See [`Firmware::round_with`]. What this function calls is compiled here, for speed; what it is
 /// given in `control_slice` is compiled by who names that.

@@ -7,6 +7,8 @@
 use unimux_abi::doorbell;
 use unimux_el2::{lock::Lock, time};
 use unimux_engine::{Copy, cpu};
+#[cfg(feature = "dma")]
+use unimux_engine_core::CoreEngine;
 use unimux_memory::Span;
 use unimux_paravirt::hypercall::{
     BUSY, HVC_WRITE_PATIENCE_MS, INVALID_PARAMETER, RELAY_ANSWER_OFFSET, RELAY_PATIENCE_MS,
@@ -15,6 +17,8 @@ use unimux_paravirt::hypercall::{
 
 use core::sync::atomic::Ordering;
 
+#[cfg(feature = "dma")]
+use crate::dma;
 use crate::{
     exit::Outcome,
     guest::{Guest, lifecycle},
@@ -36,6 +40,12 @@ enum Baseline {
     },
     /// The engine core is answering.
     Relaying,
+    #[cfg(feature = "dma")]
+    /// Another crossover; then `CrossedOver`.
+    Crossover(u32),
+    #[cfg(feature = "dma")]
+    /// Whether there is an engine to which it means something.
+    CrossedOver(bool),
 }
 
 static BASELINE: Lock<Baseline> = Lock::new(Baseline::Idle);
@@ -102,6 +112,26 @@ pub(crate) fn relay(guest: &Guest, flag: u64, count: u64) -> Outcome {
     status(SUCCESS)
 }
 
+/// BASELINE_CROSSOVER.
+#[cfg(feature = "dma")]
+pub(crate) fn crossover(crossover_bytes: u64) -> Outcome {
+    let Ok(crossover_bytes) = u32::try_from(crossover_bytes) else {
+        return status(INVALID_PARAMETER);
+    };
+    if !post(Baseline::Crossover(crossover_bytes)) {
+        return status(BUSY);
+    }
+    loop {
+        let mut baseline = BASELINE.lock();
+        if let Baseline::CrossedOver(is_there) = *baseline {
+            *baseline = Baseline::Idle;
+            return status(if is_there { SUCCESS } else { INVALID_PARAMETER });
+        }
+        drop(baseline);
+        time::yield_now();
+    }
+}
+
 /// BASELINE_HVC_WRITE, on the guest's core.
 pub(crate) fn mediated_write(
     guest: &Guest,
@@ -133,7 +163,7 @@ pub(crate) fn mediated_write(
 }
 
 /// On the engine core: carries out what was posted.
-pub(crate) fn serve() {
+pub(crate) fn serve(#[cfg(feature = "dma")] engine: &mut CoreEngine) {
     let posted = *BASELINE.lock();
     match posted {
         Baseline::Copy(copy) => {
@@ -161,6 +191,13 @@ pub(crate) fn serve() {
             }
             *BASELINE.lock() = Baseline::Idle;
         }
+        #[cfg(feature = "dma")]
+        Baseline::Crossover(bytes) => {
+            let is_there = dma::set_crossover(engine, bytes);
+            *BASELINE.lock() = Baseline::CrossedOver(is_there);
+        }
+        #[cfg(feature = "dma")]
+        Baseline::CrossedOver(_) => {}
         Baseline::Idle | Baseline::Copied(..) | Baseline::Relaying => {}
     }
 }

@@ -23,7 +23,7 @@ use unimux_tree::Tree;
 
 use crate::{
     board::{GIC, ThisBoard},
-    console, end, entropy, guest, heap, host, last_words, machine, memory,
+    console, dma, end, entropy, guest, heap, host, last_words, machine, memory,
     role::{self, engine},
     virtio,
 };
@@ -64,7 +64,8 @@ extern "C" fn image_main(tree: u64) -> ! {
     let scenario = unimux_scenario::read(&tree).unwrap_or_else(|error| refuse(error));
     let machine = with_what_is_taken(&tree).unwrap_or_else(|error| refuse(error));
     let layout = unimux_scenario::check(&scenario, &machine).unwrap_or_else(|error| refuse(error));
-    let slots = memory::map(&tree, &scenario, &layout);
+    let choice = dma::choose(&tree, &scenario).unwrap_or_else(|reason| refuse(reason));
+    let slots = memory::map(&tree, &scenario, &layout, choice.registers());
     if scenario.host.is_some() {
         console::leave_uart(&tree);
     }
@@ -80,7 +81,7 @@ extern "C" fn image_main(tree: u64) -> ! {
     *INTERRUPTS.lock() = Some(cores);
 
     let made = guest::make::all(&scenario, &layout, &affinities);
-    let mut engine = engine::make(&scenario, &made, seeds.keys);
+    let mut engine = engine::make(&scenario, &made, choice.make(), seeds.keys);
     if let (Some(its), Some(place), Some(slots)) = (&scenario.host, &layout.host, slots) {
         engine.add_host(its, place, slots);
     }

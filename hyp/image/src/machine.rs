@@ -1,4 +1,4 @@
-//! What the device tree says of the machine: cores by affinity, virtio transports, entropy.
+//! What the device tree says of the machine: cores by affinity, entropy.
 
 use alloc::vec::Vec;
 
@@ -14,19 +14,6 @@ pub(crate) fn affinities(tree: &Tree<'_>) -> Vec<u64> {
         .filter(|node| node.name_without_address() == "cpu")
         .filter_map(|node| node.reg()?.next())
         .map(|reg| reg.address & core_id::AFFINITY)
-        .collect()
-}
-
-/// Register frames of virtio MMIO transports.
-pub(crate) fn virtio_transports(tree: &Tree<'_>) -> Vec<(u64, u64)> {
-    tree.root()
-        .children()
-        .filter(|node| {
-            let compatible = node.property("compatible");
-            compatible.and_then(|it| it.text()) == Some("virtio,mmio")
-        })
-        .filter_map(|node| node.reg()?.next())
-        .map(|reg| (reg.address, reg.len_bytes))
         .collect()
 }
 

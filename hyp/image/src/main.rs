@@ -13,6 +13,9 @@ mod boot;
 #[cfg(target_os = "none")]
 mod console;
 #[cfg(target_os = "none")]
+#[cfg_attr(not(feature = "dma"), path = "no_dma.rs")]
+mod dma;
+#[cfg(target_os = "none")]
 mod end;
 #[cfg(target_os = "none")]
 mod entropy;
@@ -43,6 +46,7 @@ mod memory;
 #[cfg(target_os = "none")]
 mod role;
 #[cfg(target_os = "none")]
+#[cfg_attr(not(feature = "virtio"), path = "no_virtio.rs")]
 mod virtio;
 
 #[cfg(not(target_os = "none"))]

@@ -20,12 +20,20 @@ fn addresses(range: PaRange) -> core::ops::Range<usize> {
 }
 
 /// Makes the map of everything Unimux needs, and runs on it from here on. With a host, gives the
-/// slots for its pages.
-pub(crate) fn map(tree: &Tree<'_>, scenario: &Scenario, places: &Layout) -> Option<Slots> {
+/// slots for its pages. `registers` are those of the engine, first byte and bytes of each block.
+pub(crate) fn map(
+    tree: &Tree<'_>,
+    scenario: &Scenario,
+    places: &Layout,
+    registers: impl Iterator<Item = (u64, u64)>,
+) -> Option<Slots> {
     let mut stage1 = Stage1::of_image();
     let mut add = |range, purpose| stage1.map(range, purpose);
     for device in ThisBoard::DEVICES {
         add(device.base as usize..device.end() as usize, Use::Device);
+    }
+    for (base, len_bytes) in registers {
+        add(base as usize..(base + len_bytes) as usize, Use::Device);
     }
     let tree = tree.data().as_ptr_range();
     add(tree.start.addr()..tree.end.addr(), Use::ReadOnly);

@@ -2,7 +2,10 @@
 #![expect(unsafe_code, reason = "drivers reach their device through addresses")]
 // UNSAFETY: the hardware layer that virtio-drivers asks for, over the identity map.
 
-use alloc::alloc::{alloc_zeroed, dealloc};
+use alloc::{
+    alloc::{alloc_zeroed, dealloc},
+    vec::Vec,
+};
 use core::{alloc::Layout, ptr::NonNull};
 
 use bitflags::bitflags;
@@ -18,7 +21,7 @@ use virtio_drivers::{
     },
 };
 
-use crate::{board::ThisBoard, invariant::holds, machine};
+use crate::{board::ThisBoard, invariant::holds};
 
 /// Memory and devices at their physical addresses.
 pub(crate) struct Identity;
@@ -68,7 +71,7 @@ pub(crate) fn claimed() -> heapless::Vec<u64, 2> {
 
 /// The first transport with a device of this kind, for Unimux alone.
 fn claim(tree: &Tree<'_>, kind: DeviceType) -> Option<MmioTransport<'static>> {
-    machine::virtio_transports(tree)
+    transports(tree)
         .into_iter()
         // One that is looked at is reset when it is let go.
         .filter(|(base, _)| !claimed().contains(base))
@@ -157,4 +160,17 @@ impl Console {
     pub(crate) fn write(&mut self, bytes: &[u8]) {
         let _ = self.0.exchange(&[bytes], &mut []);
     }
+}
+
+/// Register frames of virtio MMIO transports.
+fn transports(tree: &Tree<'_>) -> Vec<(u64, u64)> {
+    tree.root()
+        .children()
+        .filter(|node| {
+            let compatible = node.property("compatible");
+            compatible.and_then(|it| it.text()) == Some("virtio,mmio")
+        })
+        .filter_map(|node| node.reg()?.next())
+        .map(|reg| (reg.address, reg.len_bytes))
+        .collect()
 }

@@ -39,8 +39,16 @@ pub const BASELINE_RELAY: u32 = HVC64 | 2;
 /// equals x4. x0 = [`SUCCESS`], or [`TIMED_OUT`] after [`HVC_WRITE_PATIENCE_MS`].
 pub const BASELINE_HVC_WRITE: u32 = HVC64 | 3;
 
+/// For measurements: requests of x1 bytes and more are left to the machine's DMA engine, shorter ones
+/// to the engine core; all to the core with [`CROSSOVER_NEVER`]. x0 = [`SUCCESS`], or
+/// [`INVALID_PARAMETER`] if there is no DMA engine.
+pub const BASELINE_CROSSOVER: u32 = HVC64 | 4;
+
+/// A crossover that no request reaches.
+pub const CROSSOVER_NEVER: u64 = u32::MAX as u64;
+
 /// What [`CALL_COUNT`] answers: the calls above, the general ones included.
-pub const CALLS: u32 = 7;
+pub const CALLS: u32 = 8;
 /// What [`CALL_REVISION`] answers: major, minor.
 pub const REVISION: (u32, u32) = (1, 0);
 /// What [`CALL_UID`] answers, be9fec6d-1c0d-4670-8cf4-0b9816ea8c8c in the byte order of SMCCC.

@@ -13,7 +13,7 @@
 //! A channel that has failed is the only one that is stopped; the others go on. One that does not
 //! stop gets no more jobs, and whoever waits for its memory waits on.
 
-use heapless::Vec;
+use alloc::vec::Vec;
 
 use super::job::Job;
 use super::{Channel, Machine};
@@ -79,18 +79,21 @@ struct Place<C> {
 /// An engine of up to [`CHANNELS_MAX`] channels.
 #[derive(Debug)]
 pub struct Channels<C, M> {
-    places: Vec<Place<C>, CHANNELS_MAX>,
+    places: Vec<Place<C>>,
     machine: M,
     settings: Settings,
     /// Channels that are not free; a bit for each.
     taken: u32,
+    /// Jobs that ended well, and their bytes.
+    moved: (u64, u64),
 }
 
 impl<C: Channel, M: Machine> Channels<C, M> {
-    /// An engine of `channels`, of which the first [`CHANNELS_MAX`] are used. One that is not idle
+    /// An engine of `channels`, of which the first [`CHANNELS_MAX`] are used. All memory is taken
+    /// here. One that is not idle
     /// is left alone until it is.
     pub fn new(channels: impl IntoIterator<Item = C>, machine: M, settings: Settings) -> Self {
-        let mut places = Vec::new();
+        let mut places = Vec::with_capacity(CHANNELS_MAX);
         let mut taken = 0;
         for mut channel in channels.into_iter().take(CHANNELS_MAX) {
             let stage = if channel.is_idle() {
@@ -102,19 +105,24 @@ impl<C: Channel, M: Machine> Channels<C, M> {
                 Stage::Stuck { has_job: false }
             };
             let job = Job::none();
-            let pushed = places.push(Place {
+            places.push(Place {
                 channel,
                 job,
                 stage,
             });
-            debug_assert!(pushed.is_ok(), "no more were taken");
         }
         Self {
             places,
             machine,
             settings,
             taken,
+            moved: (0, 0),
         }
+    }
+
+    /// Jobs that ended well, and the bytes that the device moved for them.
+    pub const fn moved(&self) -> (u64, u64) {
+        self.moved
     }
 
     /// Channels that take jobs, or will when they have ended what they have.
@@ -200,6 +208,10 @@ impl<C: Channel, M: Machine> Channels<C, M> {
                 Err(EngineError::Reset)
             }
         };
+        if result.is_ok() {
+            self.moved.0 += 1;
+            self.moved.1 += job.total_bytes;
+        }
         *stage = Stage::Free;
         self.taken &= !(1 << index);
         Some((job.token, result))

@@ -63,6 +63,8 @@ fn vendor(guest: &Guest, function: u32, arguments: &[u64; 6]) -> (ExitReason, Ou
         hypercall::EXIT => Outcome::End(End::Exited(first)),
         hypercall::BASELINE_COPY if guest.baseline => baseline::copy(guest, first, second, third),
         hypercall::BASELINE_RELAY if guest.baseline => baseline::relay(guest, first, second),
+        #[cfg(feature = "dma")]
+        hypercall::BASELINE_CROSSOVER if guest.baseline => baseline::crossover(first),
         hypercall::BASELINE_HVC_WRITE if guest.baseline => {
             baseline::mediated_write(guest, first, second, third, fourth)
         }

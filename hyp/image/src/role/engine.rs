@@ -8,15 +8,14 @@ use alloc::boxed::Box;
 use core::sync::atomic::Ordering;
 
 use unimux_el2::{lock::Lock, slots::Slots, time};
-use unimux_engine::cpu::CpuEngine;
-use unimux_engine_core::{CoreFirmware, Machine, round};
+use unimux_engine_core::{CoreEngine, CoreFirmware, Machine, round};
 use unimux_firmware::{Firmware, FunctionConfig, FunctionId, PhysicalConfig, Progress, Quota};
 use unimux_memory::{Ipa, Windows};
 use unimux_paravirt::{ExitReason, map};
 use unimux_scenario::{Host, HostLayout, Scenario};
 
 use crate::{
-    baseline, end,
+    baseline, dma, end,
     guest::{
         self, Guest,
         lifecycle::{ENGINE_WANTED, FunctionState},
@@ -119,9 +118,13 @@ fn look_at_guests(engine: &mut Engine) {
         move_function(&mut engine.firmware, guest, function);
         ended += usize::from(guest.lifecycle.has_ended());
     }
-    baseline::serve();
+    baseline::serve(
+        #[cfg(feature = "dma")]
+        engine.firmware.engine_mut(),
+    );
     if ended == guest::all().len() && !engine.guests_ended {
         engine.guests_ended = true;
+        dma::report(engine.firmware.engine());
         let failed = report();
         // A host ends the run itself, by powering the machine off.
         if !engine.has_host {
@@ -192,8 +195,13 @@ fn report() -> bool {
 /// If the firmware refuses a function: the scenario was checked.
 // Not in line: steps of the boot, all in one function, are larger than apart.
 #[inline(never)]
-pub(crate) fn make(scenario: &Scenario, guests: &[Guest], seed: [u8; 32]) -> Engine {
-    let mut firmware = Firmware::new(CpuEngine, seed);
+pub(crate) fn make(
+    scenario: &Scenario,
+    guests: &[Guest],
+    engine: CoreEngine,
+    seed: [u8; 32],
+) -> Engine {
+    let mut firmware = Firmware::new(engine, seed);
     let mut functions = heapless::Vec::new();
     let mut function_bytes = 0;
     for (guest, its) in guests.iter().zip(&scenario.guests) {
