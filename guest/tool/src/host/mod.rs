@@ -1,6 +1,7 @@
 //! Commands on the host: the agent, and the virtual machines that it makes functions for.
 
 mod agent;
+mod clients;
 mod lifecycle;
 mod memory;
 mod pace;

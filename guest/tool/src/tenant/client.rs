@@ -18,8 +18,13 @@ use crate::output::Output;
 const PING_AGAIN_NS: u64 = 1_000_000_000;
 
 /// Asks a peer whether it is there.
-pub(crate) fn ping(output: Output, own: Own, peer: &str, count: u64) -> Result<()> {
-    let mut machine = Machine::open(own)?;
+pub(crate) fn ping(
+    output: Output,
+    (own, waits): (Own, Waits),
+    peer: &str,
+    count: u64,
+) -> Result<()> {
+    let mut machine = Machine::open_to_wait(own, waits.sleeps_after_ns(Duration::ZERO))?;
     let to = machine.peer(peer)?;
     let name = machine.name_of(to);
     let mut times = Vec::new();

@@ -159,6 +159,8 @@ pub(crate) enum Command {
         peer: String,
         #[command(flatten)]
         own: Own,
+        #[command(flatten)]
+        waits: Waits,
         /// How often to ask
         #[arg(long, short, default_value_t = 4)]
         count: u64,
@@ -232,7 +234,12 @@ impl Command {
         match self {
             Self::Devices => devices::list(output),
             Self::Info(own) => devices::info(output, own),
-            Self::Ping { peer, own, count } => client::ping(output, own, &peer, count),
+            Self::Ping {
+                peer,
+                own,
+                waits,
+                count,
+            } => client::ping(output, (own, waits), &peer, count),
             Self::Serve {
                 own,
                 once,
