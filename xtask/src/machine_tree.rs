@@ -20,7 +20,7 @@ use unimux_tree::Tree;
 
 use crate::scenario_file::Loaded;
 use crate::tools::{self, DTC};
-use crate::{qemu, workspace};
+use crate::{qemu, ram_disk, workspace};
 
 /// Modules begin at pages.
 const MODULE_ALIGN: u64 = 4096;
@@ -74,6 +74,11 @@ impl Modules {
         }
         let (memory_bytes, align) = match loaded {
             Loaded::Module => (len_bytes, MODULE_ALIGN),
+            Loaded::RamDisk => {
+                ram_disk::check(&fs::read(path)?)
+                    .with_context(|| format!("{} is no RAM disk", workspace::short(path)))?;
+                (len_bytes, MODULE_ALIGN)
+            }
             // What is no Image is EL2's to refuse.
             Loaded::Kernel => (image_bytes(path, len_bytes)?, IMAGE_ALIGN),
         };

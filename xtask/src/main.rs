@@ -20,6 +20,7 @@ mod machine_tree;
 mod metrics;
 mod plots;
 mod qemu;
+mod ram_disk;
 mod refusals;
 mod scenario_file;
 mod start;

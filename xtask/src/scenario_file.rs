@@ -240,7 +240,7 @@ impl ScenarioFile {
                 kernel: place(&entry.kernel, Loaded::Kernel)?,
                 initrd: match &entry.initrd {
                     None => None,
-                    Some(initrd) => Some(place(initrd, Loaded::Module)?),
+                    Some(initrd) => Some(place(initrd, Loaded::RamDisk)?),
                 },
                 arguments: entry.arguments.clone(),
                 functions: entry.functions.unwrap_or(FUNCTIONS_DEFAULT),
@@ -291,6 +291,8 @@ impl ScenarioFile {
 pub(crate) enum Loaded {
     /// As it is.
     Module,
+    /// As it is, if it is a file system that a kernel can unpack.
+    RamDisk,
     /// With room for its variables, where it can run.
     Kernel,
 }

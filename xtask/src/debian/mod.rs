@@ -9,6 +9,8 @@ mod image;
 mod modules;
 mod programs;
 
+#[cfg(test)]
+pub(crate) use cpio::Cpio;
 pub(crate) use image::{Parts, of_guest, of_host};
 
 use std::fs;
