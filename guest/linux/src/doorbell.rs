@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use unimux_driver::Platform;
 
-use crate::{Sleeps, WakePort, barrier, clock};
+use crate::{Sleeps, Waker, barrier, clock};
 
 /// Turns of a polling loop after which other programs have a moment.
 const TURNS: u32 = 4096;
@@ -22,7 +22,7 @@ pub struct Doorbell {
 /// How to sleep.
 #[derive(Clone, Debug)]
 struct Sleep {
-    port: Arc<WakePort>,
+    waker: Arc<Waker>,
     polls_ns: u64,
 }
 
@@ -41,13 +41,13 @@ impl Doorbell {
         }
     }
 
-    /// The same for who sleeps, until `port` wakes it, after having polled for `polls_ns`
+    /// The same for who sleeps, until `waker` wakes it, after having polled for `polls_ns`
     /// nanoseconds.
     #[must_use]
-    pub fn sleeping(self, port: WakePort, polls_ns: u64) -> Self {
-        let port = Arc::new(port);
+    pub fn sleeping(self, waker: Waker, polls_ns: u64) -> Self {
+        let waker = Arc::new(waker);
         Self {
-            sleep: Some(Sleep { port, polls_ns }),
+            sleep: Some(Sleep { waker, polls_ns }),
             ..self
         }
     }
@@ -55,7 +55,7 @@ impl Doorbell {
     /// How often it was slept so far; `None` if this polls.
     #[must_use]
     pub fn sleeps(&self) -> Option<Sleeps> {
-        self.sleep.as_ref().map(|it| it.port.sleeps())
+        self.sleep.as_ref().map(|it| it.waker.sleeps())
     }
 }
 
@@ -92,7 +92,7 @@ impl Platform for Doorbell {
 
     fn sleep(&self, ns: u64) {
         match &self.sleep {
-            Some(sleep) => sleep.port.sleep(ns),
+            Some(sleep) => sleep.waker.sleep(ns),
             None => self.relax(),
         }
     }

@@ -57,6 +57,9 @@ pub enum Error {
         crate::WAKE_PORT
     )]
     NoWakePort,
+    /// The kernel has no driver for the function's interrupt.
+    #[error("nobody can wake this program: load the kernel's module uio_pci_generic; or poll")]
+    NoInterrupt,
     /// Another program has the port by which the host wakes this machine.
     #[error("another program sleeps with {}: end it, or poll", .0.display())]
     WakePortInUse(PathBuf),

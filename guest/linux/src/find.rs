@@ -11,14 +11,30 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::info_page::InfoPage;
 use crate::{Error, INFO_OFFSET_BYTES, Life, PAGE_BYTES, mapping};
 
-const PCI_DEVICES: &str = "/sys/bus/pci/devices";
-/// Vendor and device of what may be a function, and the file of the BAR to look at.
-const KINDS: [((u32, u32), &str); 2] = [
-    // QEMU's ivshmem-plain.
-    ((0x1af4, 0x1110), "resource2"),
-    // Unimux's own.
-    ((0x1234, 0x756d), "resource0"),
-];
+/// Where Linux shows PCI devices.
+pub(crate) const PCI_DEVICES: &str = "/sys/bus/pci/devices";
+/// What may be a function.
+struct Kind {
+    /// Vendor and device.
+    identity: (u32, u32),
+    /// The file of the BAR to look at.
+    bar: &'static str,
+    /// Whether it interrupts.
+    interrupts: bool,
+}
+
+/// QEMU's `ivshmem-plain`.
+const IVSHMEM: Kind = Kind {
+    identity: (0x1af4, 0x1110),
+    bar: "resource2",
+    interrupts: false,
+};
+/// The function as a device of its own.
+const OWN: Kind = Kind {
+    identity: (0x1234, 0x756d),
+    bar: "resource0",
+    interrupts: true,
+};
 
 /// A function that this machine has.
 #[derive(Clone, Debug)]
@@ -28,6 +44,8 @@ pub struct Found {
     /// What its info page says.
     pub info: InfoPage,
     pub(crate) doorbell: &'static [AtomicU64],
+    /// Whether it interrupts by itself, and not by the host's agent.
+    pub(crate) interrupts: bool,
 }
 
 impl Found {
@@ -61,9 +79,12 @@ pub fn find_in(devices: &Path) -> Result<Vec<Found>, Error> {
     for entry in entries.flatten() {
         let path = entry.path();
         let identity = identity(&path);
-        if let Some((_, bar)) = KINDS.iter().find(|(kind, _)| identity == Some(*kind)) {
+        let kind = [IVSHMEM, OWN]
+            .into_iter()
+            .find(|kind| identity == Some(kind.identity));
+        if let Some(kind) = kind {
             let address = entry.file_name().to_string_lossy().into_owned();
-            found.extend(look_at(&path, bar, address)?);
+            found.extend(look_at(&path, &kind, address)?);
         }
     }
     found.sort_by_key(|it| it.info.own.function);
@@ -79,9 +100,9 @@ fn identity(device: &Path) -> Option<(u32, u32)> {
 }
 
 /// The function behind `device`, if the memory of its BAR says that it is one.
-fn look_at(device: &Path, bar: &str, address: String) -> Result<Option<Found>, Error> {
+fn look_at(device: &Path, kind: &Kind, address: String) -> Result<Option<Found>, Error> {
     enable(device)?;
-    let path = device.join(bar);
+    let path = device.join(kind.bar);
     let file = open(&path)?;
     let len = file.metadata().map_err(Error::file("stat", &path))?.len();
     if len < (INFO_OFFSET_BYTES + PAGE_BYTES) as u64 {
@@ -95,6 +116,7 @@ fn look_at(device: &Path, bar: &str, address: String) -> Result<Option<Found>, E
         address,
         info,
         doorbell,
+        interrupts: kind.interrupts,
     }))
 }
 
@@ -123,13 +145,14 @@ mod tests {
     use super::*;
     use crate::info_page::Named;
 
-    fn device(root: &Path, name: &str, (vendor, device): (u32, u32), bar: &str, words: &[u64]) {
+    fn device(root: &Path, name: &str, kind: &Kind, words: &[u64]) {
+        let (vendor, device) = kind.identity;
         let at = root.join(name);
         fs::create_dir(&at).expect("a directory");
         fs::write(at.join("vendor"), format!("{vendor:#06x}\n")).expect("a file");
         fs::write(at.join("device"), format!("{device:#06x}\n")).expect("a file");
         fs::write(at.join("enable"), "0\n").expect("a file");
-        let mut bar = File::create(at.join(bar)).expect("a file");
+        let mut bar = File::create(at.join(kind.bar)).expect("a file");
         bar.write_all(&[0; 4096]).expect("room");
         for word in words {
             bar.write_all(&word.to_le_bytes()).expect("room");
@@ -149,17 +172,14 @@ mod tests {
             peers: Vec::new(),
         };
         let words = info.to_words();
-        let [ivshmem, own] = KINDS;
-        device(root.path(), "0000:00:03.0", ivshmem.0, ivshmem.1, &words);
-        device(root.path(), "0000:00:04.0", ivshmem.0, ivshmem.1, &[0; 512]);
-        device(
-            root.path(),
-            "0000:00:05.0",
-            (0x1af4, 0x1000),
-            "resource2",
-            &words,
-        );
-        device(root.path(), "0000:00:06.0", own.0, own.1, &words);
+        let other = Kind {
+            identity: (0x1af4, 0x1000),
+            ..IVSHMEM
+        };
+        device(root.path(), "0000:00:03.0", &IVSHMEM, &words);
+        device(root.path(), "0000:00:04.0", &IVSHMEM, &[0; 512]);
+        device(root.path(), "0000:00:05.0", &other, &words);
+        device(root.path(), "0000:00:06.0", &OWN, &words);
         let found = find_in(root.path()).expect("readable");
         let mut addresses: Vec<_> = found.iter().map(|it| it.address.as_str()).collect();
         addresses.sort_unstable();

@@ -2,7 +2,7 @@
 
 use unimux_driver::{Device, Error as DriverError};
 
-use crate::{Arena, Doorbell, Error, Found, WakePort};
+use crate::{Arena, Doorbell, Error, Found, Waker};
 
 /// How long attaching may take, in nanoseconds: the firmware answers in microseconds, but a guest
 /// may have to wait for its turn on the host.
@@ -39,9 +39,9 @@ impl Function {
     ///
     /// # Errors
     ///
-    /// [`Error::NeverWoken`], as [`WakePort::open`], or as [`open`](Self::open).
+    /// [`Error::NeverWoken`], as [`Waker::of`], or as [`open`](Self::open).
     pub fn open_to_sleep(found: Found, polls_ns: u64) -> Result<Self, Error> {
-        let doorbell = Doorbell::new(found.doorbell).sleeping(WakePort::open()?, polls_ns);
+        let doorbell = Doorbell::new(found.doorbell).sleeping(Waker::of(&found)?, polls_ns);
         let function = Self::open_by(found, doorbell)?;
         if function.device.limits().version < WAKES {
             return Err(Error::NeverWoken);

@@ -1,15 +1,15 @@
 //! RDMA functions from a program under Linux: finds them, maps them, gives them memory.
 //!
-//! It needs no kernel module, and no system call once a function is in use,
-//! unless a program wants to sleep. It does not move data
-//! (`unimux-driver` does) and has no protocol between guests (`unimux-exchange` does).
+//! It needs no kernel module of ours, and no system call once a function is in use, unless a program
+//! wants to sleep. It does not move data (`unimux-driver` does) and has no protocol between guests
+//! (`unimux-exchange` does).
 //!
 //! ```text
 //!  find       PCI devices with an info page ──▶ Found
 //!  Function   Found ──▶ doorbell page mapped, function attached, an Arena
 //!  Arena      memory that outlives a killed program: queues in one piece, buffers with a page list
 //!  region     any memory of the program ──▶ a memory region
-//!  WakePort   how the host wakes a program that sleeps
+//!  Waker      what wakes a program that sleeps: a port of the host's agent, or the function's interrupt
 //!  pagemap    where memory is: virtual address ──▶ IPA, for root only
 //! ```
 //!
@@ -25,22 +25,27 @@ mod find;
 mod function;
 pub mod huge_pages;
 pub mod info_page;
+mod interrupt;
 mod life;
 pub mod mapping;
 pub mod page_list;
 pub mod pagemap;
 mod region;
 mod wake_port;
+mod waker;
 
 pub use arena::{Arena, Mark};
 pub use barrier::clean_to_memory;
 pub use doorbell::Doorbell;
 pub use error::Error;
+use find::PCI_DEVICES;
 pub use find::{Found, find, find_in};
 pub use function::Function;
+pub use interrupt::Interrupt;
 pub use life::{Exits, Life};
 pub use region::register;
-pub use wake_port::{ASKED_NS, NAME as WAKE_PORT, Sleeps, WakePort};
+pub use wake_port::{ASKED_NS, NAME as WAKE_PORT, WakePort};
+pub use waker::{Sleeps, Waker};
 
 /// Where the info page is: so many bytes behind the doorbell page.
 pub const INFO_OFFSET_BYTES: usize = unimux_paravirt::info::OFFSET_BYTES as usize;
