@@ -1,7 +1,9 @@
 # Guests of Unimux's own stage 2. The file goes from alice to bob and back, then small operations with exits
-# counted; then alice starts again while she transfers, and all of it once more.
+# counted; then alice starts again while she transfers, and all of it once more. In the end both sleep instead of
+# polling.
 . /lib/unimux/base.sh
 . /lib/unimux/pair.sh
+. /lib/unimux/sleep.sh
 
 function_of_pci=/sys/bus/pci/devices/0000:00:01.0
 
@@ -28,6 +30,7 @@ alice() {
         say "starts again, in the middle of a transfer"
         reboot -f
     fi
+    sleep_and_wake
 }
 
 bob() {
@@ -35,6 +38,7 @@ bob() {
         move_file && unimux serve --once || return
         [ $life = second ] || unimux serve --once || return
     done
+    sleep_and_wake
 }
 
 lspci -n -v 2> /dev/null

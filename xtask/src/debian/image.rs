@@ -14,7 +14,9 @@ use crate::terminal::Step;
 use crate::workspace;
 
 /// Loaded by both.
-const MODULES_TENANT: [&str; 6] = [
+const MODULES_TENANT: [&str; 7] = [
+    // The interrupt of a function that is a PCI device of its own.
+    "uio_pci_generic",
     "virtio_pci",
     "virtio_net",
     // The wake port of `unimux vm qemu-args`.
