@@ -2,6 +2,7 @@
 
 mod delivery;
 mod machine;
+mod properties;
 mod v2_registers;
 mod v2_routing;
 mod v3_registers;

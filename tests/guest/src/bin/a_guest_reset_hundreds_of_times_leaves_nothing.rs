@@ -1,6 +1,7 @@
 //! A guest that resets itself hundreds of times, with work in flight, leaves nothing behind.
 //! scenario: small
 //! time-limit: 300
+//! boards: one
 //!
 //! Each of Alice's lives makes queues and regions and drops them by a PSCI SYSTEM_RESET in the
 //! middle of her own large writes. Her quota allows 16 queue pairs, so a leak would show soon.
