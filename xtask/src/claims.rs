@@ -9,6 +9,7 @@
 //! //! clock: instructions      deterministic; default: host
 //! //! exit: 1                  EL2's exit code; default: 0
 //! //! log: stopped             EL2's log has a line with this text; may be repeated
+//! //! boards: one              on the first board alone, when several are tested; default: all
 //! ```
 
 use std::fs;
@@ -38,6 +39,8 @@ pub(crate) struct Claim {
     pub(crate) exit: i32,
     /// What EL2's log must have.
     pub(crate) log: Vec<String>,
+    /// One board is enough: it takes long and says nothing of boards.
+    pub(crate) one_board: bool,
     /// The golden file.
     pub(crate) golden: PathBuf,
 }
@@ -110,6 +113,7 @@ fn parse(name: &str, source: &str, golden: PathBuf) -> Result<Claim> {
         clock: Clock::Host,
         exit: 0,
         log: Vec::new(),
+        one_board: false,
         golden,
     };
     for line in head {
@@ -134,6 +138,13 @@ fn parse(name: &str, source: &str, golden: PathBuf) -> Result<Claim> {
             }
             "exit" => claim.exit = value.parse().with_context(|| format!("exit {value:?}"))?,
             "log" => claim.log.push(value.to_owned()),
+            "boards" => {
+                claim.one_board = match value {
+                    "one" => true,
+                    "all" => false,
+                    _ => bail!("boards {value:?}: one or all"),
+                }
+            }
             _ => {}
         }
     }
