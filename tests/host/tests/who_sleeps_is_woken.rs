@@ -136,6 +136,22 @@ fn take(pair: &mut Pair) -> Vec<u64> {
     numbers.collect()
 }
 
+/// A guest that had taken an event before it armed is not woken for it: it would find nothing, arm
+/// again with the same word, which was answered, and sleep for ever.
+#[test]
+fn an_arming_is_not_answered_for_what_was_taken_before() {
+    let mut pair = Pair::default();
+    let to = pair.b.device.limits().function;
+    // The event is there, and the firmware has not looked yet whether somebody sleeps.
+    pair.a.device.message(to, [1; 3]).expect("room");
+    assert_eq!(take(&mut pair), [1]);
+    assert!(!pair.b.device.arm_events());
+    pair.world.settle();
+    assert_eq!(pair.world.interrupts(pair.ids[1]), 0);
+    send(&mut pair, 2);
+    assert_eq!(pair.world.interrupts(pair.ids[1]), 1);
+}
+
 #[test]
 fn an_error_of_a_queue_pair_is_an_event() {
     let mut pair = Pair::default();

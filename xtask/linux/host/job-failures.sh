@@ -177,6 +177,7 @@ kill -9 "$(cat /run/carol.pid)"
 holds "QEMU is killed, and the function taken back" eventually is_open carol
 boots carol 0 && is_up carol || exit
 holds "the machine starts again" reaches carol
+holds "and is woken when it sleeps" tenant_do carol 'sleeps_well dave'
 
 streams carol
 holds "a machine that runs is not destroyed" fails unimux vm destroy carol
