@@ -19,21 +19,21 @@ struct Kind {
     identity: (u32, u32),
     /// The file of the BAR to look at.
     bar: &'static str,
-    /// Whether it interrupts.
-    interrupts: bool,
+    /// Whether Unimux itself shows it: then it interrupts, and tells of the machine's life.
+    is_own: bool,
 }
 
 /// QEMU's `ivshmem-plain`.
 const IVSHMEM: Kind = Kind {
     identity: (0x1af4, 0x1110),
     bar: "resource2",
-    interrupts: false,
+    is_own: false,
 };
 /// The function as a device of its own.
 const OWN: Kind = Kind {
     identity: (0x1234, 0x756d),
     bar: "resource0",
-    interrupts: true,
+    is_own: true,
 };
 
 /// A function that this machine has.
@@ -44,8 +44,8 @@ pub struct Found {
     /// What its info page says.
     pub info: InfoPage,
     pub(crate) doorbell: &'static [AtomicU64],
-    /// Whether it interrupts by itself, and not by the host's agent.
-    pub(crate) interrupts: bool,
+    /// Whether Unimux itself shows it, and not a host's QEMU.
+    pub(crate) is_own: bool,
 }
 
 impl Found {
@@ -53,7 +53,9 @@ impl Found {
     /// ordinary user.
     #[must_use]
     pub fn life(&self) -> Option<Life> {
-        Life::open(&Path::new(PCI_DEVICES).join(&self.address)).ok()
+        // Only who has it is asked for it: each look into configuration space is an exit.
+        let device = Path::new(PCI_DEVICES).join(&self.address);
+        self.is_own.then(|| Life::open(&device).ok()).flatten()
     }
 }
 
@@ -116,7 +118,7 @@ fn look_at(device: &Path, kind: &Kind, address: String) -> Result<Option<Found>,
         address,
         info,
         doorbell,
-        interrupts: kind.interrupts,
+        is_own: kind.is_own,
     }))
 }
 

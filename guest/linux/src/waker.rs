@@ -64,7 +64,7 @@ impl Waker {
     ///
     /// As [`WakePort::open`] or [`Interrupt::open`].
     pub fn of(found: &Found) -> Result<Self, Error> {
-        Ok(Self::by(if found.interrupts {
+        Ok(Self::by(if found.is_own {
             Caller::Function(Interrupt::open(&found.address)?)
         } else {
             Caller::Agent(WakePort::open()?)
