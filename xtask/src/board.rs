@@ -50,6 +50,8 @@ pub(crate) struct Machine {
     pub(crate) cpu: String,
     /// `-smp`.
     pub(crate) cores: u32,
+    /// The most that it can have, if there is a limit.
+    pub(crate) cores_max: Option<u32>,
     /// `-m`, in MiB.
     pub(crate) memory_mib: u64,
     /// Which U-Boot of Debian's starts it, if one does.

@@ -85,6 +85,22 @@ pub(crate) const PROMISES: [Promise; 14] = [
     ),
 ];
 
+/// What is promised besides of a board with a DMA engine.
+pub(crate) const ENGINE_PROMISES: [Promise; 8] = [
+    promise(
+        "engine_instructions_mib_cpu_vs_dma",
+        "ratio",
+        Limit::AtLeast(50.0),
+    ),
+    promise("engine_instructions_mib_cpu", "instructions", Limit::Shown),
+    promise("engine_instructions_mib_dma", "instructions", Limit::Shown),
+    promise("crossover_instructions_bytes", "bytes", Limit::Shown),
+    promise("crossover_bytes", "bytes", Limit::AtLeast(1.0)),
+    promise("write_1mib_mb_per_s_cpu", "MB/s", Limit::Shown),
+    promise("write_1mib_mb_per_s_dma", "MB/s", Limit::Shown),
+    promise("write_1mib_mb_per_s_combined", "MB/s", Limit::Shown),
+];
+
 /// What one request of 8 bytes costs the guest, and the engine core.
 const COSTS: [&str; 2] = ["guest_instructions_8b", "engine_instructions_8b"];
 
@@ -101,7 +117,7 @@ pub(crate) type Series = BTreeMap<String, Vec<(f64, f64)>>;
 /// Numbers as they come.
 #[derive(Clone, Debug)]
 pub(crate) struct Measured {
-    promises: &'static [Promise],
+    promises: Vec<Promise>,
     values: BTreeMap<String, (f64, String)>,
     /// Told more than once: which of them is true?
     twice: Vec<String>,
@@ -118,13 +134,18 @@ impl Default for Measured {
 
 impl Measured {
     /// No numbers yet, of which this is promised.
-    pub(crate) fn promising(promises: &'static [Promise]) -> Self {
+    pub(crate) fn promising(promises: &[Promise]) -> Self {
         Self {
-            promises,
+            promises: promises.to_vec(),
             values: BTreeMap::new(),
             twice: Vec::new(),
             series: Series::new(),
         }
+    }
+
+    /// Promises more.
+    pub(crate) fn promise_also(&mut self, promises: &[Promise]) {
+        self.promises.extend(promises);
     }
 
     /// A number, if it is there.

@@ -221,6 +221,13 @@ impl ScenarioFile {
         self.guests.iter().map(|it| it.name.clone()).collect()
     }
 
+    /// Leaves out guests on cores that a machine of at most `cores` does not have.
+    pub(crate) fn fit(&mut self, cores: u32) {
+        self.machine_cores = self.machine_cores.map(|it| it.min(cores));
+        self.guests
+            .retain(|it| it.cores.iter().all(|core| *core < cores));
+    }
+
     /// Adds the guests of another scenario, and the cores of its machine.
     pub(crate) fn join(&mut self, other: Self) {
         self.machine_cores = other.machine_cores.or(self.machine_cores);
@@ -380,6 +387,19 @@ mod tests {
         assert_eq!(guest.memory_bytes, 64 << 20);
         assert_eq!((guest.payload, guest.on_fault), (None, OnFault::Stop));
         assert_eq!(guest.function, Function::default());
+    }
+
+    #[test]
+    fn a_smaller_machine_has_fewer_guests() {
+        let mut bench = ScenarioFile::load("bench").unwrap();
+        let before = bench.names();
+        bench.fit(8);
+        assert_eq!(bench.names(), before);
+        bench.fit(4);
+        assert_eq!(
+            (bench.names(), bench.machine_cores),
+            (before[..3].into(), Some(4))
+        );
     }
 
     #[test]

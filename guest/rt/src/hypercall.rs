@@ -65,12 +65,14 @@ pub fn baseline_relay(flag: u64, answers: u64) -> Result<(), Refused> {
     checked(call(BASELINE_RELAY, &[flag, answers])).map(drop)
 }
 
-/// Has requests of `crossover_bytes` and more left to the machine's DMA engine from now on.
+/// Has requests of `crossover_bytes` and more left to the machine's DMA engine from now on. Returns
+/// the cycles that the engine core has spent on requests and commands so far.
 ///
 /// # Errors
 /// The status, if the scenario does not allow it or there is no DMA engine.
-pub fn baseline_crossover(crossover_bytes: u64) -> Result<(), Refused> {
-    checked(call(BASELINE_CROSSOVER, &[crossover_bytes])).map(drop)
+pub fn baseline_crossover(crossover_bytes: u64) -> Result<u64, Refused> {
+    let [_, cycles, ..] = checked(call(BASELINE_CROSSOVER, &[crossover_bytes]))?;
+    Ok(cycles)
 }
 
 /// Has EL2 ring the doorbell with `ring` and wait until the word at IPA `word`, masked by `mask`,

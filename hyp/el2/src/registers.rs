@@ -23,6 +23,7 @@ impl RegisterBlock {
 
     /// # Panics
     /// If there is no register at `offset`.
+    #[inline]
     fn register(&self, offset: usize) -> *mut u32 {
         assert!(
             offset.is_multiple_of(4) && offset < self.len_bytes,
@@ -35,6 +36,7 @@ impl RegisterBlock {
     ///
     /// # Panics
     /// If there is none at `offset`.
+    #[inline]
     #[must_use]
     pub fn read(&self, offset: usize) -> u32 {
         // SAFETY: an aligned register of a block that is mapped and ours, as `at` was promised.
@@ -45,6 +47,7 @@ impl RegisterBlock {
     ///
     /// # Panics
     /// If there is none at `offset`.
+    #[inline]
     pub fn write(&mut self, offset: usize, value: u32) {
         // SAFETY: as above.
         unsafe { self.register(offset).write_volatile(value) };

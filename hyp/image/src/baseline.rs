@@ -44,8 +44,8 @@ enum Baseline {
     /// Another crossover; then `CrossedOver`.
     Crossover(u32),
     #[cfg(feature = "dma")]
-    /// Whether there is an engine to which it means something.
-    CrossedOver(bool),
+    /// Cycles of the engine core so far, if there is an engine to which it means something.
+    CrossedOver(Option<u64>),
 }
 
 static BASELINE: Lock<Baseline> = Lock::new(Baseline::Idle);
@@ -123,9 +123,12 @@ pub(crate) fn crossover(crossover_bytes: u64) -> Outcome {
     }
     loop {
         let mut baseline = BASELINE.lock();
-        if let Baseline::CrossedOver(is_there) = *baseline {
+        if let Baseline::CrossedOver(cycles) = *baseline {
             *baseline = Baseline::Idle;
-            return status(if is_there { SUCCESS } else { INVALID_PARAMETER });
+            return match cycles {
+                Some(cycles) => Outcome::Answer([SUCCESS.cast_unsigned(), cycles, 0, 0], 2),
+                None => status(INVALID_PARAMETER),
+            };
         }
         drop(baseline);
         time::yield_now();
@@ -163,7 +166,10 @@ pub(crate) fn mediated_write(
 }
 
 /// On the engine core: carries out what was posted.
-pub(crate) fn serve(#[cfg(feature = "dma")] engine: &mut CoreEngine) {
+pub(crate) fn serve(
+    #[cfg(feature = "dma")] engine: &mut CoreEngine,
+    #[cfg(feature = "dma")] busy_cycles: &mut Option<u64>,
+) {
     let posted = *BASELINE.lock();
     match posted {
         Baseline::Copy(copy) => {
@@ -194,7 +200,8 @@ pub(crate) fn serve(#[cfg(feature = "dma")] engine: &mut CoreEngine) {
         #[cfg(feature = "dma")]
         Baseline::Crossover(bytes) => {
             let is_there = dma::set_crossover(engine, bytes);
-            *BASELINE.lock() = Baseline::CrossedOver(is_there);
+            let cycles = is_there.then(|| *busy_cycles.get_or_insert(0));
+            *BASELINE.lock() = Baseline::CrossedOver(cycles);
         }
         #[cfg(feature = "dma")]
         Baseline::CrossedOver(_) => {}

@@ -40,8 +40,9 @@ pub const BASELINE_RELAY: u32 = HVC64 | 2;
 pub const BASELINE_HVC_WRITE: u32 = HVC64 | 3;
 
 /// For measurements: requests of x1 bytes and more are left to the machine's DMA engine, shorter ones
-/// to the engine core; all to the core with [`CROSSOVER_NEVER`]. x0 = [`SUCCESS`], or
-/// [`INVALID_PARAMETER`] if there is no DMA engine.
+/// to the engine core; all to the core with [`CROSSOVER_NEVER`]. x0 = [`SUCCESS`], x1 = cycles of
+/// PMCCNTR that the engine core has spent so far in rounds of the firmware that found something to
+/// do; or x0 = [`INVALID_PARAMETER`] if there is no DMA engine.
 pub const BASELINE_CROSSOVER: u32 = HVC64 | 4;
 
 /// A crossover that no request reaches.

@@ -13,7 +13,7 @@ use crate::board::Board;
 use crate::console::Line;
 use crate::kvm_host::{HostFiles, OwnFiles};
 use crate::launch::{Clock, Kit, Order};
-use crate::metrics::{IDLE_RATIO, IMAGE_BYTES, Measured, TEXT_BYTES};
+use crate::metrics::{ENGINE_PROMISES, IDLE_RATIO, IMAGE_BYTES, Measured, TEXT_BYTES};
 use crate::scenario_file::ScenarioFile;
 use crate::terminal::{Screen, Step, note};
 use crate::{boot_delay, elf, host_bench, plots, workspace};
@@ -29,6 +29,10 @@ use crate::{boot_delay, elf, host_bench, plots, workspace};
 /// on them is broken it is booted again, up to three times in all, and the best boot counts, since
 /// other load on this machine disturbs them. It can flatter a ratio as well: a value near its limit
 /// wants a quiet machine.
+///
+/// A board with a DMA engine has two boots more: bench-engine-cost counts the instructions of the
+/// engine core by size, for the core alone and for the DMA engine; bench-engine-time measures bandwidth
+/// by size of the core, the DMA engine and both, and from which size on the DMA engine is quicker.
 ///
 /// The table goes to standard output, a list of {metric, value, unit, limit, ok} to
 /// target/bench/BOARD.json, plots to target/bench/*.svg. Exit code 1 if a limit is broken or a
@@ -67,11 +71,13 @@ impl Bench {
         if let Some(name) = &self.scenario {
             return self.tenants(board, name);
         }
-        let all = ScenarioFile::load("bench")?;
+        let mut all = ScenarioFile::load("bench")?;
+        all.fit(board.machine()?.cores_max.unwrap_or(u32::MAX));
         let time = ScenarioFile::load("bench-time")?;
         let few = ScenarioFile::load("bench-cost")?;
         let mut many = few.clone();
         many.idle_functions = MANY - u32::try_from(many.guests.len())?;
+        let has_dma = !board.engines.is_empty();
         let kit = Kit::build(board, Profile::Release, &[&all, &time, &few])?;
 
         let mut measured = self.boot(&kit, &all, Clock::Instructions, &all.description)?;
@@ -86,6 +92,16 @@ impl Bench {
         let many = self.boot(&kit, &many, counted, &what)?;
         if let Some(ratio) = many.cost_ratio(&few) {
             measured.set(IDLE_RATIO, ratio, "ratio");
+        }
+        if has_dma {
+            measured.promise_also(&ENGINE_PROMISES);
+            for (name, clock) in [
+                ("bench-engine-cost", Clock::Instructions),
+                ("bench-engine-time", Clock::Host),
+            ] {
+                let scenario = ScenarioFile::load(name)?;
+                measured.add(self.boot(&kit, &scenario, clock, &scenario.description)?);
+            }
         }
         self.write(&kit.board.name, &measured)
     }

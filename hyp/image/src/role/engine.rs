@@ -37,6 +37,10 @@ pub(crate) struct Engine {
     pub(crate) function_count: usize,
     /// Whether there is a host of virtual machines.
     pub(crate) has_host: bool,
+    /// Cycles of all rounds that found something to do, from when somebody has asked for them: to
+    /// read the counter costs more than an idle round.
+    #[cfg(feature = "dma")]
+    busy_cycles: Option<u64>,
     /// Whether there were guests, or none, and all have ended.
     guests_ended: bool,
     /// Memory that the largest of them takes, its doorbell page included.
@@ -71,11 +75,19 @@ pub(crate) fn run() -> ! {
     let [shortest, longest] = NAP_US.map(|it| time::ticks_per_second() * it / 1_000_000);
     let mut nap = shortest;
     loop {
+        #[cfg(feature = "dma")]
+        let began = engine.busy_cycles.map(|_| time::cycles());
         let progress = round(
             &mut engine.firmware,
             &mut engine.machine,
             Firmware::control_slice,
         );
+        #[cfg(feature = "dma")]
+        if let (Some(busy), Some(began), Progress::Busy) =
+            (&mut engine.busy_cycles, began, progress)
+        {
+            *busy += time::cycles().wrapping_sub(began);
+        }
         if ENGINE_WANTED.load(Ordering::Relaxed) {
             look_at_guests(engine);
         }
@@ -121,6 +133,8 @@ fn look_at_guests(engine: &mut Engine) {
     baseline::serve(
         #[cfg(feature = "dma")]
         engine.firmware.engine_mut(),
+        #[cfg(feature = "dma")]
+        &mut engine.busy_cycles,
     );
     if ended == guest::all().len() && !engine.guests_ended {
         engine.guests_ended = true;
@@ -238,6 +252,8 @@ pub(crate) fn make(
         functions,
         function_count,
         has_host: false,
+        #[cfg(feature = "dma")]
+        busy_cycles: None,
         guests_ended: false,
         function_bytes,
     }

@@ -27,7 +27,7 @@ pub(crate) fn serve(mut guest: Guest) -> Result<(), Failure> {
         .first()
         .ok_or(Failure::Broken("there is no peer"))?;
     let nap_ns = match guest.argument("part") {
-        Some("time") => LONG_NAP_NS,
+        Some("time" | "engine-time") => LONG_NAP_NS,
         _ => NAP_NS,
     };
     gic::start();

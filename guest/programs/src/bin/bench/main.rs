@@ -14,6 +14,8 @@
 //! - `part=all` (the default): what can be counted, under `-icount shift=0`, where one cycle of
 //!   PMCCNTR is one instruction of the whole machine and a run can be repeated exactly.
 //! - `part=cost`: of that, what is repeated with many idle functions.
+//! - `part=engine-cost`: of a machine with a DMA engine, what requests cost the engine core by size.
+//! - `part=engine-time`: of such a machine, bandwidth by size, in the host's time.
 //! - `part=time`: what only a clock can tell, on a machine whose cores run at the same time.
 #![no_std]
 #![no_main]
@@ -21,6 +23,7 @@
 mod bandwidth;
 mod bench;
 mod cost;
+mod engine;
 mod exit_count;
 mod fairness;
 mod flow;
@@ -65,6 +68,8 @@ fn measure(guest: Guest) -> Result<(), Failure> {
             bandwidth::measure(&mut bench)?;
         }
         "cost" => cost::measure(&mut bench)?,
+        "engine-time" => engine::measure_time(&mut bench)?,
+        "engine-cost" => engine::measure_cost(&mut bench)?,
         "all" => {
             cost::measure(&mut bench)?;
             fairness::measure(&mut bench)?;
