@@ -31,18 +31,18 @@ field() {
     sed -n "s/.*\"$2\":\([0-9]*\).*/\1/p" "$1"
 }
 
-# longest_ping PEER COUNT: prints the longest of so many pings, in microseconds.
-longest_ping() {
+# middle_ping PEER COUNT: prints what half of so many pings took at most, in microseconds.
+middle_ping() {
     unimux --json ping "$1" --count "$2" > /tmp/pings || return
     sed 's/.*"ns":\[\([0-9,]*\)\].*/\1/; s/,/\n/g' /tmp/pings | sort -n | awk '
         { all[NR] = $1 / 1000 }
-        END { print "unimux: half of the pings took " int(all[int((NR + 1) / 2)]) " us at most" > "/dev/stderr"
-            print int(all[NR]) }'
+        END { print int(all[int((NR + 1) / 2)]) }'
 }
 
-# wakes_at_once PEER: whether a peer that serves asleep is awake before it would look by itself, after a second.
+# wakes_at_once PEER: whether a peer that serves asleep is awake before it looks by itself, a second after it fell
+# asleep: pings come every 0.2 s, so those would take 0.8 s. Some may take as long where a core is busy.
 wakes_at_once() {
-    expect "to be woken took, us" "$(longest_ping "$1" 30)" -lt 500000
+    expect "to be woken took, us, half of the times" "$(middle_ping "$1" 30)" -lt 400000
 }
 
 # sleeps_well PEER: sleeps for each of some requests, and is woken by the host.

@@ -53,11 +53,12 @@ pub(crate) struct Waits {
     /// Sleep while there is nothing to do, instead of polling: no CPU time, but a millisecond or so
     /// until awake
     ///
-    /// Who polls notices a completion within a microsecond, and keeps a core busy. Who sleeps is
-    /// woken by the host's agent, which looks for what sleepers wait for every millisecond, and
-    /// through QEMU: each wake-up costs some exits of this machine. Needs the port that `unimux vm
-    /// qemu-args` gives QEMU, and the kernel's module virtio_console. While the host has no agent, a
-    /// sleeper looks by itself every 5 ms.
+    /// Who polls notices a completion within a microsecond, and keeps a core busy. A virtual machine of
+    /// a Linux host is woken by the host's agent, which looks for what sleepers wait for every
+    /// millisecond, and through QEMU: that needs the port that `unimux vm qemu-args` gives QEMU, and
+    /// the kernel's module virtio_console. While the host has no agent, a sleeper looks by itself every
+    /// 5 ms. A guest of Unimux's own is woken by its function, with the module uio_pci_generic. Either
+    /// way a sleep costs some exits of this machine.
     #[arg(long)]
     pub(crate) sleep: bool,
 }
