@@ -9,7 +9,7 @@
 
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use aarch64_cpu::asm::barrier::{ISH, SY, dsb, isb};
+use aarch64_cpu::asm::barrier::{ISH, SY, dsb};
 use tock_registers::{
     interfaces::{Readable, Writeable},
     register_bitfields, register_structs,
@@ -32,6 +32,9 @@ register_bitfields! {
     Control [
         /// Group 0 without Security Extensions, else the non-secure view's group 1.
         ENABLE OFFSET(0) NUMBITS(1) [],
+        /// GICC alone: whether an input from outside replaces what is disabled here. The firmware
+        /// knows how that is wired.
+        BYPASS OFFSET(5) NUMBITS(4) [],
         /// GICC alone: GICC_EOIR only drops the priority.
         EOI_MODE OFFSET(9) NUMBITS(1) []
     ],
@@ -169,8 +172,9 @@ impl Controller for Gic<GicV2> {
         }
         let interface = self.cpu_interface();
         interface.priority_mask.set(0xff);
+        let bypass = Control::BYPASS.val(interface.control.read(Control::BYPASS));
         let enabled = Control::ENABLE::SET + Control::EOI_MODE::SET;
-        interface.control.write(enabled);
+        interface.control.write(enabled + bypass);
 
         // ITARGETSR0 reads as the interface of who reads (4.3.12), as zero if there is only one.
         let number = (distributor.targets[0].get() & 0xff).checked_ilog2();
@@ -218,7 +222,6 @@ impl Controller for Gic<GicV2> {
                 Sender::Peer => PEER,
             });
             self.distributor().software_interrupt.write(targets + intid);
-            isb(SY);
         }
     }
 }
