@@ -191,14 +191,21 @@ impl Order<'_> {
         Ok(model)
     }
 
-    /// The device tree of the machine that QEMU is.
-    pub(crate) fn simulated_tree(&self) -> Result<Vec<u8>> {
+    /// The device tree of the machine that QEMU is. With a firmware it is another one: its `virt` has
+    /// no GPIO then (`create_gpio_devices` in hw/arm/virt.c).
+    pub(crate) fn simulated_tree(&self, has_firmware: bool) -> Result<Vec<u8>> {
         let machine = self.kit.board.machine()?;
         let its_tree = match self.kit.board.device_tree() {
             Some(source) => machine_tree::compile(&source, &self.folder()?)?,
             None => {
                 let dumped = self.folder()?.join("machine.dtb");
-                dump_tree(machine, &self.model()?, &dumped)?;
+                let mut model = self.model()?;
+                if has_firmware {
+                    // Which one does not matter: it is not started.
+                    let any = self.kit.unimux.raw.display().to_string();
+                    model.extend(["-bios".to_owned(), any]);
+                }
+                dump_tree(machine, &model, &dumped)?;
                 fs::read(&dumped)?
             }
         };
@@ -250,7 +257,9 @@ impl Order<'_> {
     /// QEMU's arguments that put image, device tree and modules into its memory.
     fn loaded(&self) -> Result<Vec<String>> {
         let board = &self.kit.board;
-        let (dtb, modules) = self.place(&self.simulated_tree()?, self.kit.start.kept_bytes())?;
+        let start = &self.kit.start;
+        let machine = self.simulated_tree(start.is_firmware())?;
+        let (dtb, modules) = self.place(&machine, start.kept_bytes())?;
         let tree = self.folder()?.join("scenario.dtb");
         fs::write(&tree, dtb)?;
         let image = &self.kit.unimux.raw;

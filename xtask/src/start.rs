@@ -47,12 +47,14 @@ impl Start {
         !matches!(self, Self::Emulator | Self::UBoot(_))
     }
 
+    /// Whether it is a program of the machine's own.
+    pub(crate) fn is_firmware(&self) -> bool {
+        !matches!(self, Self::Emulator | Self::Loaded(_))
+    }
+
     /// What it keeps of the end of RAM while it loads.
     pub(crate) fn kept_bytes(&self) -> u64 {
-        match self {
-            Self::Emulator | Self::Loaded(_) => 0,
-            _ => U_BOOT_BYTES,
-        }
+        if self.is_firmware() { U_BOOT_BYTES } else { 0 }
     }
 
     /// QEMU's arguments for it.

@@ -122,10 +122,15 @@ impl Job<'_> {
             fit.display()
         ));
         report.typed([script::start(at)]);
+        let baud = self.board.flash.baud.unwrap_or(BAUD);
+        // A byte is ten bits on the line.
+        let seconds = self.package.fit.len() as u64 * 10 / u64::from(baud);
+        report.note(format!(
+            "At {baud} bits per second this takes at least {seconds} s: a smaller --payload takes less."
+        ));
         if self.announce(&report) {
             return Ok(Next::Done);
         }
-        let baud = self.board.flash.baud.unwrap_or(BAUD);
         let mut console = Port::open(port, baud)?;
         console.send(port, &fit, at)?;
         console.type_line(&script::start(at))?;
@@ -150,6 +155,7 @@ impl Job<'_> {
             return Ok(Next::Done);
         };
         let mut console = Port::open(console, self.board.flash.baud.unwrap_or(BAUD))?;
+        console.prompt()?;
         console.type_line(&script::start(at))?;
         Ok(Next::Console(console))
     }

@@ -70,8 +70,8 @@ impl Package {
         );
         let machine = match board.device_tree() {
             Some(source) => machine_tree::on_board(&machine_tree::compile(&source, folder)?)?,
-            // Only a simulator describes itself.
-            None => order.simulated_tree()?,
+            // Only a simulator describes itself; there U-Boot is its firmware.
+            None => order.simulated_tree(true)?,
         };
         let ram = machine_tree::first_bank(&machine)?;
         let (tree, modules) = order.place(&machine, U_BOOT_BYTES).with_context(|| {

@@ -23,14 +23,18 @@ pub(crate) fn text(description: &str, fit: u64) -> String {
          \ttftpboot {fit:#x} {FIT_FILE}\n\
          else\n\
          \tload ${{devtype}} ${{devnum}}:${{distro_bootpart}} {fit:#x} ${{prefix}}{FIT_FILE}\n\
-         fi && {}\n",
+         fi\n\
+         {}\n",
         start(fit)
     )
 }
 
 /// The command that starts what was read to `fit`.
+///
+/// The tree stays where the FIT image says (U-Boot, `boot_relocate_fdt`: all ones mean so). U-Boot
+/// would put it at the end of RAM, which EL2 does not see before it has read the tree.
 pub(crate) fn start(fit: u64) -> String {
-    format!("bootm {fit:#x}")
+    format!("setenv fdt_high {:#x}; bootm {fit:#x}", u64::MAX)
 }
 
 /// What one types to have U-Boot read the FIT image from a TFTP server.
@@ -66,6 +70,6 @@ mod tests {
         assert!(text.contains(
             "load ${devtype} ${devnum}:${distro_bootpart} 0x40800000 ${prefix}unimux.itb"
         ));
-        assert!(text.ends_with("fi && bootm 0x40800000\n"), "{text}");
+        assert!(text.ends_with("bootm 0x40800000\n"), "{text}");
     }
 }

@@ -50,7 +50,7 @@ impl Port {
         let bytes = std::fs::metadata(file)?.len();
         let step = Step::begin(format!("Sending {bytes} bytes over {}", path.display()));
         step.detail("waiting for U-Boot: switch the board on");
-        prompt(&mut self.0, SWITCH_ON)?;
+        self.prompt()?;
         step.detail("`sb` shows how far it is");
         type_line(&mut self.0, &format!("loady {at:#x}"))?;
         wait_for(&mut self.0, ASKS).context("U-Boot does not ask for the file: has it `loady`?")?;
@@ -81,6 +81,11 @@ impl Port {
         }
         step.done("arrived");
         Ok(())
+    }
+
+    /// Comes to U-Boot's prompt.
+    pub(crate) fn prompt(&mut self) -> Result<()> {
+        prompt(&mut self.0, SWITCH_ON)
     }
 
     /// Types a line.
