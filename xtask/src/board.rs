@@ -32,6 +32,8 @@ pub(crate) struct Board {
     /// DMA engines that it can have, beside the engine core.
     #[serde(default)]
     pub(crate) engines: Vec<String>,
+    /// What Linux calls the UART of the console.
+    pub(crate) linux_console: String,
     /// How QEMU models it, if it does.
     pub(crate) qemu: Option<Machine>,
     /// How its boot loader is reached.
@@ -56,6 +58,9 @@ pub(crate) struct Machine {
     pub(crate) memory_mib: u64,
     /// Which U-Boot of Debian's starts it, if one does.
     pub(crate) u_boot: Option<String>,
+    /// Whether it has virtio MMIO transports.
+    #[serde(default)]
+    pub(crate) virtio: bool,
     /// What else it takes.
     #[serde(default)]
     pub(crate) args: Vec<String>,
@@ -86,6 +91,11 @@ impl Board {
             );
         };
         toml::from_str(&text).with_context(|| format!("in {}", workspace::short(&path)))
+    }
+
+    /// A command line for Linux here: `{uart}` in it is the console.
+    pub(crate) fn command_line(&self, words: &str) -> String {
+        words.replace("{uart}", &self.linux_console)
     }
 
     /// The banks when there are `len_bytes` in all, filled from the first one on.

@@ -109,7 +109,8 @@ fn without(order: &Order<'_>) -> Result<Boot> {
     let host = host.context("there is a host")?;
     let files = order.kit.host.as_ref();
     let files = files.context("there are a host's files")?;
-    let told = format!("{} maxcpus={}", host.arguments(), host.core_count());
+    let told = order.kit.board.command_line(host.arguments());
+    let told = format!("{told} maxcpus={}", host.core_count());
     let (kernel, initrd) = (files.kernel.display().to_string(), files.initrd.display());
     let initrd = initrd.to_string();
     let mut arguments = vec!["-M".to_owned(), machine.machine.clone()];

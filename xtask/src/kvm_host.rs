@@ -108,15 +108,15 @@ impl HostFiles {
 }
 
 /// QEMU's arguments for who has which console; all of it goes to `backend`, a character device's kind
-/// and options. With a host the UART is the host's, and Unimux has a virtio-console; both come out
-/// of one stream, in which Unimux's chunks stay whole.
-pub(crate) fn console_arguments(has_host: bool, backend: &str) -> Vec<String> {
+/// and options. With a host the UART is the host's, and Unimux logs to a virtio-console, if the machine
+/// can have one; both come out of one stream, in which Unimux's chunks stay whole.
+pub(crate) fn console_arguments(logs_apart: bool, backend: &str) -> Vec<String> {
     let console = format!(
         "{backend},id=console,mux={}",
-        if has_host { "on" } else { "off" }
+        if logs_apart { "on" } else { "off" }
     );
     let mut arguments = vec!["-chardev", &console, "-serial", "chardev:console"];
-    if has_host {
+    if logs_apart {
         arguments.extend(["-device", "virtio-serial-device,max_ports=1"]);
         arguments.extend(["-device", "virtconsole,chardev=console"]);
     }

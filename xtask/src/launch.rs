@@ -226,6 +226,9 @@ impl Order<'_> {
         if !self.scenario.unchecked {
             scenario.engine = self.kit.board.engine(scenario.engine)?;
         }
+        if let Some(host) = &mut scenario.host {
+            host.arguments = self.kit.board.command_line(&host.arguments);
+        }
         let tree = machine_tree::with_scenario(machine, &scenario, !self.scenario.unchecked)?;
         Ok((tree, modules))
     }
@@ -309,7 +312,8 @@ impl Order<'_> {
         let machine = self.kit.board.machine()?;
         let mut arguments = self.arguments()?;
         let has_host = self.scenario.kvm_host.is_some();
-        arguments.extend(kvm_host::console_arguments(has_host, kvm_host::STDIO));
+        let logs_apart = has_host && machine.virtio;
+        arguments.extend(kvm_host::console_arguments(logs_apart, kvm_host::STDIO));
         let table = log_table(&self.kit.unimux)?;
         let mut console = Console::new(table.as_ref(), self.scenario.guests.len());
         let command = qemu::command(&machine.binary, &arguments);

@@ -64,8 +64,8 @@ impl Gdb {
         let serial = workspace::output().join(&kit.board.name).join("serial.raw");
         let mut arguments = order.arguments()?;
         let backend = format!("file,path={}", serial.display());
-        let has_host = scenario.kvm_host.is_some();
-        arguments.extend(kvm_host::console_arguments(has_host, &backend));
+        let logs_apart = scenario.kvm_host.is_some() && kit.board.machine()?.virtio;
+        arguments.extend(kvm_host::console_arguments(logs_apart, &backend));
         arguments.extend(["-S", "-gdb", "stdio"].map(str::to_owned));
         note(format!(
             "What the machine says goes to {}",
