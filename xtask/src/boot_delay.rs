@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::console::{Console, Line};
-use crate::kvm_host;
 use crate::launch::{Clock, Kit, Order};
+use crate::linux_run;
 use crate::qemu::{self, End};
 use crate::scenario_file::ScenarioFile;
 use crate::terminal::{Step, note};
@@ -107,7 +107,7 @@ fn without(order: &Order<'_>) -> Result<Boot> {
     let machine = order.kit.board.machine()?;
     let host = order.scenario.kvm_host.as_ref();
     let host = host.context("there is a host")?;
-    let files = order.kit.host.as_ref();
+    let files = order.kit.linux.as_ref();
     let files = files.context("there are a host's files")?;
     let told = order.kit.board.command_line(host.arguments());
     let told = format!("{told} maxcpus={}", host.core_count());
@@ -115,7 +115,7 @@ fn without(order: &Order<'_>) -> Result<Boot> {
     let initrd = initrd.to_string();
     let mut arguments = vec!["-M".to_owned(), machine.machine.clone()];
     arguments.extend(order.model()?);
-    arguments.extend(kvm_host::console_arguments(false, kvm_host::STDIO));
+    arguments.extend(linux_run::console_arguments(false, linux_run::STDIO));
     arguments.extend(["-kernel", &kernel, "-initrd", &initrd].map(str::to_owned));
     arguments.extend(["-append", &told].map(str::to_owned));
     let command = qemu::command(&machine.binary, &arguments);

@@ -13,7 +13,7 @@ use defmt_decoder::Table;
 use crate::artifacts::{self, Profile, Program};
 use crate::board::{Board, Machine};
 use crate::console::{Console, Line};
-use crate::kvm_host::{self, HostFiles, Watch};
+use crate::linux_run::{self, LinuxFiles, Watch};
 use crate::machine_tree::{self, Modules, Simulator, loaded};
 use crate::qemu::{self, End};
 use crate::scenario_file::{ScenarioFile, Source};
@@ -45,8 +45,8 @@ pub(crate) struct Kit {
     pub(crate) this_claim: Option<String>,
     /// What `payload` stands for.
     pub(crate) payload: Option<PathBuf>,
-    /// What `debian:kernel` and `debian:host` stand for.
-    pub(crate) host: Option<HostFiles>,
+    /// What `debian:kernel`, `debian:host` and `debian:guest` stand for.
+    pub(crate) linux: Option<LinuxFiles>,
     /// What starts the image.
     pub(crate) start: Start,
 }
@@ -72,7 +72,7 @@ impl Kit {
             claims: BTreeMap::new(),
             this_claim: None,
             payload: None,
-            host: None,
+            linux: None,
             start: Start::Emulator,
         };
         if sources.iter().any(|it| matches!(it, Source::Program(_))) {
@@ -119,7 +119,7 @@ impl Kit {
                 )
             }
             Source::Payload => Ok(self.payload()),
-            Source::Debian(name) => match (name.as_str(), &self.host) {
+            Source::Debian(name) => match (name.as_str(), &self.linux) {
                 ("kernel", Some(files)) => Ok(files.kernel.clone()),
                 ("host" | "guest", Some(files)) => Ok(files.initrd.clone()),
                 _ => bail!("there is no debian:{name} here"),
@@ -313,11 +313,11 @@ impl Order<'_> {
         let mut arguments = self.arguments()?;
         let has_host = self.scenario.kvm_host.is_some();
         let logs_apart = has_host && machine.virtio;
-        arguments.extend(kvm_host::console_arguments(logs_apart, kvm_host::STDIO));
+        arguments.extend(linux_run::console_arguments(logs_apart, linux_run::STDIO));
         let table = log_table(&self.kit.unimux)?;
         let mut console = Console::new(table.as_ref(), self.scenario.guests.len());
         let command = qemu::command(&machine.binary, &arguments);
-        let mut watch = Watch::new(self.kit.host.as_ref());
+        let mut watch = Watch::new(self.kit.linux.as_ref());
         let began = Instant::now();
         let mut each = |line: Line| {
             watch.hear(&line);

@@ -19,8 +19,8 @@ use super::target::Target;
 use super::{Package, follow, script};
 use crate::board::Board;
 use crate::console::Line;
-use crate::kvm_host;
 use crate::launch::{Kit, Order, log_table};
+use crate::linux_run;
 use crate::machine_tree::loaded;
 use crate::qemu;
 use crate::scenario_file::ScenarioFile;
@@ -220,7 +220,7 @@ fn takes_it_over_its_console(stage: &Stage) -> Result<Tried> {
         ..stage.kit.clone()
     };
     let mut arguments = Order::plain(&kit, stage.scenario).arguments()?;
-    arguments.extend(kvm_host::console_arguments(false, "pty"));
+    arguments.extend(linux_run::console_arguments(false, "pty"));
     let command = qemu::command(&kit.board.machine()?.binary, &arguments);
     let (send, receive) = mpsc::channel();
     let board = thread::spawn(move || {

@@ -11,8 +11,8 @@ use super::{build::DEFAULT_BOARD, setup, size};
 use crate::artifacts::Profile;
 use crate::board::Board;
 use crate::console::Line;
-use crate::kvm_host::{HostFiles, OwnFiles};
 use crate::launch::{Clock, Kit, Order};
+use crate::linux_run::{LinuxFiles, OwnFiles};
 use crate::metrics::{ENGINE_PROMISES, IDLE_RATIO, IMAGE_BYTES, Measured, TEXT_BYTES};
 use crate::scenario_file::ScenarioFile;
 use crate::terminal::{Screen, Step, note};
@@ -114,7 +114,7 @@ impl Bench {
             .set_job(host_bench::JOB);
         scenario.join(ScenarioFile::load(host_bench::WITNESS)?);
         let mut kit = Kit::build(board, Profile::Release, &[&scenario])?;
-        kit.host = HostFiles::bring(&scenario, &OwnFiles::default(), &kit.payload())?;
+        kit.linux = LinuxFiles::bring(&scenario, &OwnFiles::default(), &kit.payload())?;
         let mut measured = Measured::promising(&host_bench::PROMISES);
         let boots = boot_delay::measure(&kit, &ScenarioFile::load(boot_delay::SCENARIO)?)?;
         host_bench::add_delays(&mut measured, boots);

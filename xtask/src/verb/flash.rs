@@ -14,8 +14,8 @@ use crate::flash::job::{Job, Next};
 use crate::flash::options::Options;
 use crate::flash::target::Target;
 use crate::flash::{Package, follow};
-use crate::kvm_host::{HostFiles, OwnFiles};
 use crate::launch::{Kit, Order, log_table};
+use crate::linux_run::{LinuxFiles, OwnFiles};
 use crate::scenario_file::ScenarioFile;
 use crate::start::{self, Start};
 use crate::terminal::{Screen, note};
@@ -74,7 +74,7 @@ impl Flash {
         tools::ensure(&board.target, &self.options.tools())?;
         let mut kit = Kit::build(board, Profile::Release, &[&scenario])?;
         kit.payload = self.payload.map(std::path::absolute).transpose()?;
-        kit.host = HostFiles::bring(&scenario, &OwnFiles::default(), &kit.payload())?;
+        kit.linux = LinuxFiles::bring(&scenario, &OwnFiles::default(), &kit.payload())?;
         let folder = Order::plain(&kit, &scenario).folder()?.join("flash");
         fs::create_dir_all(&folder)?;
         let package = Package::make(&Order::plain(&kit, &scenario), &self.scenario, &folder)?;

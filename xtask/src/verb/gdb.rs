@@ -9,8 +9,8 @@ use anyhow::{Context, Result};
 use super::{build::DEFAULT_BOARD, setup};
 use crate::artifacts::Profile;
 use crate::board::Board;
-use crate::kvm_host::{self, HostFiles, OwnFiles};
 use crate::launch::{Clock, Kit, Order};
+use crate::linux_run::{self, LinuxFiles, OwnFiles};
 use crate::scenario_file::ScenarioFile;
 use crate::terminal::note;
 use crate::tools::{self, GDB};
@@ -51,7 +51,7 @@ impl Gdb {
         tools::ensure(&board.target, &[GDB])?;
         let mut kit = Kit::build(board, Profile::from_flag(self.release), &[&scenario])?;
         kit.payload = self.payload.map(std::path::absolute).transpose()?;
-        kit.host = HostFiles::bring(&scenario, &OwnFiles::default(), &kit.payload())?;
+        kit.linux = LinuxFiles::bring(&scenario, &OwnFiles::default(), &kit.payload())?;
         let order = Order {
             kit: &kit,
             scenario: &scenario,
@@ -65,7 +65,7 @@ impl Gdb {
         let mut arguments = order.arguments()?;
         let backend = format!("file,path={}", serial.display());
         let logs_apart = scenario.kvm_host.is_some() && kit.board.machine()?.virtio;
-        arguments.extend(kvm_host::console_arguments(logs_apart, &backend));
+        arguments.extend(linux_run::console_arguments(logs_apart, &backend));
         arguments.extend(["-S", "-gdb", "stdio"].map(str::to_owned));
         note(format!(
             "What the machine says goes to {}",

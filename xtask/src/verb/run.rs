@@ -10,8 +10,8 @@ use serde_json::json;
 use super::{build::DEFAULT_BOARD, setup};
 use crate::artifacts::Profile;
 use crate::board::Board;
-use crate::kvm_host::{HostFiles, OwnFiles};
 use crate::launch::{Clock, Kit, Order};
+use crate::linux_run::{LinuxFiles, OwnFiles};
 use crate::scenario_file::ScenarioFile;
 use crate::start::{self, Start};
 use crate::terminal::{self, Screen};
@@ -72,7 +72,7 @@ impl Run {
         setup::ensure(&board)?;
         let mut kit = Kit::build(board, Profile::from_flag(self.release), &[&scenario])?;
         kit.payload = self.payload.map(std::path::absolute).transpose()?;
-        kit.host = HostFiles::bring(&scenario, &self.own, &kit.payload())?;
+        kit.linux = LinuxFiles::bring(&scenario, &self.own, &kit.payload())?;
         if self.u_boot {
             kit.start = Start::UBoot(start::u_boot(&kit.board)?);
         }

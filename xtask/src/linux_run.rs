@@ -34,7 +34,7 @@ pub(crate) struct OwnFiles {
 
 /// What Linux boots with.
 #[derive(Clone, Debug)]
-pub(crate) struct HostFiles {
+pub(crate) struct LinuxFiles {
     /// The kernel.
     pub(crate) kernel: PathBuf,
     /// The RAM disk of the host or, without one, of the guests.
@@ -52,7 +52,7 @@ enum Who {
     Guest(usize),
 }
 
-impl HostFiles {
+impl LinuxFiles {
     /// Brings what the scenario wants of Debian's, if the user has not all of it; `None` if it
     /// wants nothing.
     pub(crate) fn bring(
@@ -143,7 +143,7 @@ struct Ended {
 
 impl Watch {
     /// For a run with these files.
-    pub(crate) fn new(files: Option<&HostFiles>) -> Self {
+    pub(crate) fn new(files: Option<&LinuxFiles>) -> Self {
         let ended = |who, wants_status| Ended {
             who,
             wants_status,
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn what_the_host_says_last_decides() {
-        let files = |who| HostFiles {
+        let files = |who| LinuxFiles {
             kernel: PathBuf::new(),
             initrd: PathBuf::new(),
             says_status: who,
