@@ -4,7 +4,9 @@
 use std::sync::LazyLock;
 
 use dtoolkit::model::{DeviceTree, DeviceTreeNode, DeviceTreeProperty};
-use unimux_scenario::{Function, Guest, Machine, Module, OnFault, Scenario, check, read, write};
+use unimux_scenario::{
+    Engine, EngineKind, Function, Guest, Machine, Module, OnFault, Scenario, check, read, write,
+};
 use unimux_tree::{Node, Tree};
 
 /// A machine of two cores and a scenario of one guest.
@@ -40,6 +42,10 @@ static SAMPLE: LazyLock<Vec<u8>> = LazyLock::new(|| {
     };
     let scenario = Scenario {
         engine_core: 0,
+        engine: Engine {
+            kind: Some(EngineKind::Zdma),
+            crossover_bytes: Some(8192),
+        },
         idle_functions: 1,
         baseline: true,
         guests: vec![guest],
