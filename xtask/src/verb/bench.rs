@@ -3,6 +3,7 @@
 use std::fs;
 use std::ops::ControlFlow;
 use std::process::ExitCode;
+use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -149,6 +150,8 @@ impl Bench {
             note(format!("  in boot {boot}: {}", broken.join(", ")));
             if boot == TIME_BOOTS {
                 note("  the best of these boots counts");
+            } else {
+                sleep(LULL * (boot - 1));
             }
         }
         best.context("a bench boots at least once")
@@ -250,9 +253,11 @@ fn ends_badly(line: &Line) -> bool {
     level.eq_ignore_ascii_case("error") || exited.is_some_and(|(_, code)| code != "0")
 }
 
-/// Boots in the host's time, at most. On a shared machine there are moments in which everything takes
-/// twice as long, baselines that are made of exits most of all; a boot takes a second.
+/// Boots in the host's time, at most. On a shared machine there are minutes in which instructions take
+/// up to twice as long, and what waits for another core's cache does not; a boot takes a second.
 const TIME_BOOTS: u32 = 6;
+/// By how much each wait for a quieter moment is longer than the one before, the first of which is none.
+const LULL: Duration = Duration::from_secs(10);
 /// Lines shown of a boot that failed.
 const TAIL: usize = 40;
 
