@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::console::{Console, Line};
-use crate::launch::{Clock, Kit, Order};
+use crate::launch::{Kit, Order};
 use crate::linux_run;
 use crate::qemu::{self, End};
 use crate::scenario_file::ScenarioFile;
@@ -60,15 +60,7 @@ impl Boot {
 /// The quickest boot with Unimux, and the quickest without.
 pub(crate) fn measure(kit: &Kit, scenario: &ScenarioFile) -> Result<[Boot; 2]> {
     let step = Step::begin(format!("Measuring: {}", scenario.description));
-    let order = Order {
-        kit,
-        scenario,
-        clock: Clock::Host,
-        seed: None,
-        cores: None,
-        memory_mib: None,
-        arguments: vec![],
-    };
+    let order = Order::plain(kit, scenario);
     let mut boots = [Boot::default(); 2];
     for round in 1..=ROUNDS {
         // Who boots first has the colder machine: each does in every second round.

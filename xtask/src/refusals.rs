@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::console::Line;
-use crate::launch::{Clock, Kit, Order};
+use crate::launch::{Kit, Order};
 use crate::qemu::End;
 use crate::scenario_file::ScenarioFile;
 use crate::workspace;
@@ -63,15 +63,7 @@ pub(crate) fn all() -> Result<Vec<Refusal>> {
 impl Refusal {
     /// Runs it. Gives what it said, and why it does not hold, if it does not.
     pub(crate) fn run(&self, kit: &Kit) -> Result<(Vec<Line>, Option<String>)> {
-        let order = Order {
-            kit,
-            scenario: &self.scenario,
-            clock: Clock::Host,
-            seed: None,
-            cores: None,
-            memory_mib: None,
-            arguments: vec![],
-        };
+        let order = Order::plain(kit, &self.scenario);
         let mut lines = Vec::new();
         let outcome = order.run(Some(LIMIT), |line| lines.push(line))?;
         let said =

@@ -181,14 +181,10 @@ impl Bench {
         mut take: impl FnMut(&Line) -> Option<String>,
     ) -> Result<()> {
         let order = Order {
-            kit,
-            scenario,
             clock,
             // The same keys each time: the same instructions each time.
             seed: Some(1),
-            cores: None,
-            memory_mib: None,
-            arguments: vec![],
+            ..Order::plain(kit, scenario)
         };
         let screen = Screen::new(scenario.names(), false);
         let mut lines = Vec::new();

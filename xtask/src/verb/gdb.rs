@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use super::{build::DEFAULT_BOARD, setup};
 use crate::artifacts::Profile;
 use crate::board::Board;
-use crate::launch::{Clock, Kit, Order};
+use crate::launch::{Kit, Order};
 use crate::linux_run::{self, LinuxFiles, OwnFiles};
 use crate::scenario_file::ScenarioFile;
 use crate::terminal::note;
@@ -52,15 +52,7 @@ impl Gdb {
         let mut kit = Kit::build(board, Profile::from_flag(self.release), &[&scenario])?;
         kit.payload = self.payload.map(std::path::absolute).transpose()?;
         kit.linux = LinuxFiles::bring(&scenario, &OwnFiles::default(), &kit.payload())?;
-        let order = Order {
-            kit: &kit,
-            scenario: &scenario,
-            clock: Clock::Host,
-            seed: None,
-            cores: None,
-            memory_mib: None,
-            arguments: vec![],
-        };
+        let order = Order::plain(&kit, &scenario);
         let serial = workspace::output().join(&kit.board.name).join("serial.raw");
         let mut arguments = order.arguments()?;
         let backend = format!("file,path={}", serial.display());

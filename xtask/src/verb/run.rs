@@ -76,23 +76,17 @@ impl Run {
         if self.u_boot {
             kit.start = Start::UBoot(start::u_boot(&kit.board)?);
         }
-        let order = Order {
-            kit: &kit,
-            scenario: &scenario,
-            clock: if self.icount {
-                Clock::Instructions
-            } else {
-                Clock::Host
-            },
-            seed: None,
+        let mut order = Order {
             cores: self.cores,
             memory_mib: self.memory,
-            arguments: if self.gdb {
-                vec!["-s".into(), "-S".into()]
-            } else {
-                vec![]
-            },
+            ..Order::plain(&kit, &scenario)
         };
+        if self.icount {
+            order.clock = Clock::Instructions;
+        }
+        if self.gdb {
+            order.arguments = vec!["-s".into(), "-S".into()];
+        }
         terminal::note(format!(
             "Running {}: {}",
             self.scenario, scenario.description

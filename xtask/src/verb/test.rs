@@ -205,13 +205,8 @@ impl Test {
 
 fn run_claim(kit: &Kit, claim: &Claim, scenario: &ScenarioFile) -> Result<(Outcome, Vec<Line>)> {
     let order = Order {
-        kit,
-        scenario,
         clock: claim.clock,
-        seed: None,
-        cores: None,
-        memory_mib: None,
-        arguments: vec![],
+        ..Order::plain(kit, scenario)
     };
     let mut lines = Vec::new();
     let outcome = order.run(Some(claim.limit), |line| lines.push(line))?;
