@@ -12,8 +12,10 @@ use std::path::Path;
 const CAPABILITIES: u64 = 0x34;
 /// A capability that only its vendor's drivers understand.
 const VENDOR_SPECIFIC: u8 = 0x09;
-/// Where it says how often the guest has left EL1, and how often of these for its timers.
+/// Where it says how often the guest has left EL1.
 const EXITS: u64 = 16;
+/// Where it says how often of these for its timers.
+const TIMER_EXITS: u64 = 24;
 /// Where it says how many lives there were before.
 const LIVES: u64 = 32;
 
@@ -69,8 +71,10 @@ impl Life {
     ///
     /// The kernel's.
     pub fn exits(&self) -> io::Result<Exits> {
-        let [all, timers] = self.words(EXITS)?;
-        Ok(Exits { all, timers })
+        Ok(Exits {
+            all: u64::from_le_bytes(self.read(EXITS)?),
+            timers: u64::from_le_bytes(self.read(TIMER_EXITS)?),
+        })
     }
 
     /// How many lives this machine had before: how often it was started again.
@@ -79,22 +83,14 @@ impl Life {
     ///
     /// The kernel's.
     pub fn lives_before(&self) -> io::Result<u32> {
-        let mut bytes = [0; 4];
-        self.configuration
-            .read_exact_at(&mut bytes, self.capability + LIVES)?;
-        Ok(u32::from_le_bytes(bytes))
+        Ok(u32::from_le_bytes(self.read(LIVES)?))
     }
 
-    fn words(&self, offset: u64) -> io::Result<[u64; 2]> {
-        let mut bytes = [0; 16];
+    fn read<const N: usize>(&self, offset: u64) -> io::Result<[u8; N]> {
+        let mut bytes = [0; N];
         self.configuration
             .read_exact_at(&mut bytes, self.capability + offset)?;
-        let (low, high) = bytes.split_at(8);
-        let word = |half: &[u8]| half.try_into().map(u64::from_le_bytes);
-        match (word(low), word(high)) {
-            (Ok(low), Ok(high)) => Ok([low, high]),
-            _ => Err(io::ErrorKind::InvalidData.into()),
-        }
+        Ok(bytes)
     }
 }
 
