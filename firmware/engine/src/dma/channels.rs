@@ -90,8 +90,7 @@ pub struct Channels<C, M> {
 
 impl<C: Channel, M: Machine> Channels<C, M> {
     /// An engine of `channels`, of which the first [`CHANNELS_MAX`] are used. All memory is taken
-    /// here. One that is not idle
-    /// is left alone until it is.
+    /// here. One that is not idle is left alone until it is.
     pub fn new(channels: impl IntoIterator<Item = C>, machine: M, settings: Settings) -> Self {
         let mut places = Vec::with_capacity(CHANNELS_MAX);
         let mut taken = 0;
