@@ -1,5 +1,6 @@
 //! A guest's GIC, of both versions, against the manuals.
 
+mod deeds;
 mod delivery;
 mod machine;
 mod properties;
