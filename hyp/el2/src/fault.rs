@@ -54,6 +54,16 @@ impl VectorKind {
             _ => unreachable!("the vectors pass 0 to 3"),
         }
     }
+
+    /// As the Arm ARM calls it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Synchronous => "Synchronous",
+            Self::Irq => "IRQ",
+            Self::Fiq => "FIQ",
+            Self::SError => "SError",
+        }
+    }
 }
 
 /// What to do with a fault of our own.

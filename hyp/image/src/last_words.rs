@@ -1,10 +1,8 @@
 //! How a core that cannot go on ends the run: registers, syndrome, backtrace, exit code.
 //!
-//! Plain text, past the console's lock: whoever holds it may be the one that failed. It is the only
-//! place that formats text at EL2 while guests run.
+//! Plain text, past the console's lock: whoever holds it may be the one that failed.
 
 use core::{
-    fmt::{self, Write},
     panic::PanicInfo,
     sync::atomic::{AtomicBool, Ordering::AcqRel},
 };
@@ -23,16 +21,45 @@ const EXIT_CODE: u8 = 101;
 /// The first core to fail speaks; another would only garble it.
 static SPEAKING: AtomicBool = AtomicBool::new(false);
 
+/// Text without `core::fmt`: a release build carries none of it for this.
 struct Text<C>(C);
 
-impl<C: Console> Write for Text<C> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
+impl<C: Console> Text<C> {
+    fn say(&mut self, text: &str) -> &mut Self {
         for byte in text.bytes() {
             if byte == b'\n' {
                 self.0.write(b'\r');
             }
             self.0.write(byte);
         }
+        self
+    }
+
+    fn decimal(&mut self, value: u64) -> &mut Self {
+        if value >= 10 {
+            self.decimal(value / 10);
+        }
+        self.0.write(b'0' + (value % 10) as u8);
+        self
+    }
+
+    /// `0x` and as many digits as were asked for, or as the value has.
+    fn hex(&mut self, value: u64, digits: u32) -> &mut Self {
+        self.say("0x");
+        let digits = digits.max((67 - value.leading_zeros()) / 4);
+        for digit in (0..digits).rev() {
+            let nibble = (value >> (4 * digit)) as u8 & 0xf;
+            let letter = if nibble < 10 { b'0' } else { b'a' - 10 };
+            self.0.write(letter + nibble);
+        }
+        self
+    }
+}
+
+#[cfg(debug_assertions)]
+impl<C: Console> core::fmt::Write for Text<C> {
+    fn write_str(&mut self, text: &str) -> core::fmt::Result {
+        self.say(text);
         Ok(())
     }
 }
@@ -51,12 +78,12 @@ fn speak() -> Text<<ThisBoard as Board>::Console> {
 
 fn end(mut text: Text<<ThisBoard as Board>::Console>, frame_pointer: u64) -> ! {
     if cfg!(debug_assertions) {
-        let _ = writeln!(text, "backtrace:");
+        text.say("backtrace:\n");
         backtrace::walk(frame_pointer, |address| {
-            let _ = writeln!(text, "  {address:#x}");
+            text.say("  ").hex(address, 1).say("\n");
         });
     } else {
-        let _ = writeln!(text, "no backtrace: this build keeps no frame pointers");
+        text.say("no backtrace: this build keeps no frame pointers\n");
     }
     crate::end::run(EXIT_CODE)
 }
@@ -64,37 +91,43 @@ fn end(mut text: Text<<ThisBoard as Board>::Console>, frame_pointer: u64) -> ! {
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
     let mut text = speak();
-    let _ = writeln!(text, "\nUnimux panicked on core {}: {info}", core_id::get());
+    text.say("\nUnimux panicked on core ");
+    text.decimal(core_id::get() as u64).say(": ");
+    #[cfg(debug_assertions)]
+    let _ = core::fmt::write(&mut text, format_args!("{info}"));
+    // A release build says where, and the message is there: so no message is in the image.
+    #[cfg(not(debug_assertions))]
+    if let Some(at) = info.location() {
+        text.say(at.file()).say(":").decimal(at.line().into());
+        text.say(":").decimal(at.column().into());
+    }
+    text.say("\n");
     end(text, backtrace::frame_pointer())
 }
 
 /// Told by the vectors of an exception that EL2 took from itself.
 pub(crate) fn own_fault(kind: VectorKind, fault: &OwnFault) -> ! {
     let mut text = speak();
-    let _ = writeln!(
-        text,
-        "\nUnimux took an exception on core {}: {kind:?}",
-        core_id::get()
-    );
+    text.say("\nUnimux took an exception on core ");
+    text.decimal(core_id::get() as u64).say(": ");
+    text.say(kind.name()).say("\n");
     let (class, iss) = ((fault.esr >> 26) & 0x3f, fault.esr & 0x1ff_ffff);
-    let _ = writeln!(
-        text,
-        "esr {:#010x} (class {class:#04x} {}, iss {iss:#x})  far {:#x}",
-        fault.esr,
-        class_name(class),
-        fault.far
-    );
-    let _ = writeln!(
-        text,
-        "elr {:#x}  spsr {:#x}  sp {:#x}",
-        fault.elr, fault.spsr, fault.sp
-    );
-    for (row, registers) in fault.x.chunks(4).enumerate() {
-        for (column, value) in registers.iter().enumerate() {
-            let _ = write!(text, "x{:<2} {value:#018x}  ", row * 4 + column);
-        }
-        let _ = writeln!(text);
+    text.say("esr ").hex(fault.esr, 8);
+    text.say(" (class ")
+        .hex(class, 2)
+        .say(" ")
+        .say(class_name(class));
+    text.say(", iss ").hex(iss, 1);
+    text.say(")  far ").hex(fault.far, 1);
+    text.say("\nelr ").hex(fault.elr, 1);
+    text.say("  spsr ").hex(fault.spsr, 1);
+    text.say("  sp ").hex(fault.sp, 1);
+    for (index, value) in (0..).zip(fault.x) {
+        text.say(if index % 4 == 0 { "\nx" } else { "  x" });
+        text.decimal(index);
+        text.say(if index < 10 { "  " } else { " " }).hex(value, 16);
     }
+    text.say("\n");
     end(text, fault.x[29])
 }
 
