@@ -13,10 +13,11 @@ use defmt_decoder::Table;
 use crate::artifacts::{self, Profile, Program};
 use crate::board::{Board, Machine};
 use crate::console::{Console, Line};
+use crate::kernel_file;
 use crate::linux_run::{self, LinuxFiles, Watch};
 use crate::machine_tree::{self, Modules, Simulator, loaded};
 use crate::qemu::{self, End};
-use crate::scenario_file::{ScenarioFile, Source};
+use crate::scenario_file::{Loaded, ScenarioFile, Source};
 use crate::start::Start;
 use crate::terminal::Step;
 use crate::workspace;
@@ -220,9 +221,15 @@ impl Order<'_> {
     /// place in RAM, below what the starter keeps of its end.
     pub(crate) fn place(&self, machine: &[u8], kept_bytes: u64) -> Result<(Vec<u8>, Modules)> {
         let mut modules = Modules::in_first_bank(machine, kept_bytes)?;
-        let mut scenario = self
-            .scenario
-            .resolve(|source, loaded| modules.place(&self.kit.file(source)?, loaded))?;
+        let folder = self.folder()?;
+        let mut scenario = self.scenario.resolve(|source, loaded| {
+            let file = self.kit.file(source)?;
+            let file = match loaded {
+                Loaded::Image | Loaded::Kernel => kernel_file::image(&file, &folder)?,
+                Loaded::Module | Loaded::RamDisk => file,
+            };
+            modules.place(&file, loaded)
+        })?;
         if !self.scenario.unchecked {
             scenario.engine = self.kit.board.engine(scenario.engine)?;
         }

@@ -73,7 +73,7 @@ impl Modules {
             );
         }
         let (memory_bytes, align) = match loaded {
-            Loaded::Module => (len_bytes, MODULE_ALIGN),
+            Loaded::Module | Loaded::Image => (len_bytes, MODULE_ALIGN),
             Loaded::RamDisk => {
                 ram_disk::check(&fs::read(path)?)
                     .with_context(|| format!("{} is no RAM disk", workspace::short(path)))?;

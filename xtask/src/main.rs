@@ -14,6 +14,7 @@ mod elf;
 mod flash;
 mod host_bench;
 mod host_steps;
+mod kernel_file;
 mod launch;
 mod linux_run;
 mod machine_tree;

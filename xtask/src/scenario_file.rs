@@ -253,7 +253,6 @@ impl ScenarioFile {
                 functions: entry.functions.unwrap_or(FUNCTIONS_DEFAULT),
             }),
         };
-        let mut place = |source: &Source| place(source, Loaded::Module);
         let mut guests = Vec::new();
         for entry in &self.guests {
             let default = Function::default();
@@ -262,8 +261,11 @@ impl ScenarioFile {
                 cores: entry.cores.clone(),
                 memory_bytes: entry.memory,
                 memory_at: entry.memory_at,
-                image: place(&entry.image)?,
-                payload: entry.payload.as_ref().map(&mut place).transpose()?,
+                image: place(&entry.image, Loaded::Image)?,
+                payload: match &entry.payload {
+                    None => None,
+                    Some(payload) => Some(place(payload, Loaded::Module)?),
+                },
                 on_fault: match entry.on_fault {
                     FaultEntry::Stop => OnFault::Stop,
                     FaultEntry::Restart(times_max) => OnFault::Restart { times_max },
@@ -298,9 +300,11 @@ impl ScenarioFile {
 pub(crate) enum Loaded {
     /// As it is.
     Module,
+    /// Unpacked, if it is compressed: a kernel that is copied before it runs.
+    Image,
     /// As it is, if it is a file system that a kernel can unpack.
     RamDisk,
-    /// With room for its variables, where it can run.
+    /// Unpacked, with room for its variables: where it can run.
     Kernel,
 }
 
