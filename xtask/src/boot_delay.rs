@@ -1,8 +1,8 @@
-//! By how much Unimux delays the boot of a host: boots with it and without, by turns.
+//! By how much Unimux delays the boot of a Linux, host or guest: boots with it and without, by turns.
 //!
 //! Without it the same kernel boots in the same machine of QEMU with the same command line, which also
-//! tells it to use as many cores as the host has beside the engine's. Time begins when QEMU does, so
-//! that what QEMU takes to load the files is in both.
+//! tells it to use as many cores and as much memory as it has beside the engine's. Time begins when QEMU does,
+//! so that what QEMU takes to load the files is in both; the kernel's own clock begins with the kernel.
 
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -16,32 +16,42 @@ use crate::qemu::{self, End};
 use crate::scenario_file::ScenarioFile;
 use crate::terminal::{Step, note};
 
-/// The scenario: a host that says its first and its last word, and powers off.
-pub(crate) const SCENARIO: &str = "kvm-boot";
 /// What the kernel says first, on the early console.
 const FIRST_LINE: &str = "Booting Linux on physical CPU";
-/// What its first process says.
-const INIT: &str = "unimux: host up after";
+/// What QEMU is told to have EL2.
+const EL2: &str = ",virtualization=on";
+/// What its first process says, and then the time.
+const INIT: &str = " up after ";
 /// Boots of each kind. The quickest of each counts: everything else on this machine only delays.
 const ROUNDS: usize = 8;
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Seconds since QEMU's start.
+/// How long things took, in seconds, since QEMU's start.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Boot {
     /// Until the kernel's first line.
     pub(crate) first_line: Option<f64>,
     /// Until its first process.
     pub(crate) init: Option<f64>,
+    /// The same by the clock of the kernel, which begins with it.
+    pub(crate) uptime: Option<f64>,
 }
 
 impl Boot {
     fn hear(&mut self, at: Duration, line: &Line) {
-        let Line::Text(text) = line else { return };
+        let (Line::Text(text) | Line::Guest { text, .. }) = line else {
+            return;
+        };
         for (mark, time) in [(FIRST_LINE, &mut self.first_line), (INIT, &mut self.init)] {
             if text.contains(mark) {
                 time.get_or_insert(at.as_secs_f64());
             }
+        }
+        let uptime = text
+            .split_once(INIT)
+            .and_then(|(_, it)| it.split(' ').next());
+        if let Some(seconds) = uptime.and_then(|it| it.parse().ok()) {
+            self.uptime.get_or_insert(seconds);
         }
     }
 
@@ -53,6 +63,7 @@ impl Boot {
         Self {
             first_line: least(self.first_line, other.first_line),
             init: least(self.init, other.init),
+            uptime: least(self.uptime, other.uptime),
         }
     }
 }
@@ -91,21 +102,36 @@ fn with(order: &Order<'_>) -> Result<Boot> {
     })?;
     match outcome.failure() {
         None => Ok(boot),
-        Some(failure) => bail!("the host beside Unimux: {failure}"),
+        Some(failure) => bail!("Linux with Unimux: {failure}"),
     }
 }
 
 fn without(order: &Order<'_>) -> Result<Boot> {
     let machine = order.kit.board.machine()?;
-    let host = order.scenario.kvm_host.as_ref();
-    let host = host.context("there is a host")?;
     let files = order.kit.linux.as_ref();
-    let files = files.context("there are a host's files")?;
-    let told = order.kit.board.command_line(host.arguments());
-    let told = format!("{told} maxcpus={}", host.core_count());
+    let files = files.context("there are files of Linux")?;
+    let scenario = order.scenario;
+    let (machine_is, told) = match (&scenario.kvm_host, scenario.guests.first()) {
+        (Some(host), _) => (
+            machine.machine.clone(),
+            format!("{} maxcpus={}", host.arguments(), host.core_count()),
+        ),
+        // A guest runs at EL1, and so does its kernel here.
+        (None, Some(guest)) => (
+            machine.machine.replace(EL2, ""),
+            format!(
+                "{} maxcpus={} mem={}",
+                guest.arguments(),
+                guest.core_count(),
+                guest.memory_bytes()
+            ),
+        ),
+        (None, None) => bail!("nobody runs Linux"),
+    };
+    let told = order.kit.board.command_line(&told);
     let (kernel, initrd) = (files.kernel.display().to_string(), files.initrd.display());
     let initrd = initrd.to_string();
-    let mut arguments = vec!["-M".to_owned(), machine.machine.clone()];
+    let mut arguments = vec!["-M".to_owned(), machine_is];
     arguments.extend(order.model()?);
     arguments.extend(linux_run::console_arguments(false, linux_run::STDIO));
     arguments.extend(["-kernel", &kernel, "-initrd", &initrd].map(str::to_owned));
@@ -119,7 +145,7 @@ fn without(order: &Order<'_>) -> Result<Boot> {
     })?;
     match end {
         End::Exit(0) => Ok(boot),
-        end => bail!("the host alone: {end:?} {}", said.trim()),
+        end => bail!("Linux without Unimux: {end:?} {}", said.trim()),
     }
 }
 
@@ -143,6 +169,7 @@ mod tests {
         let quickest = boots[0].quickest(boots[1]);
         assert_eq!(quickest, boots[1]);
         assert_eq!(quickest.init, Some(1.0));
+        assert_eq!(quickest.uptime, Some(3.0));
         assert_eq!(Boot::default().quickest(boots[0]), boots[0]);
     }
 }

@@ -5,10 +5,22 @@
 
 use crate::boot_delay::Boot;
 use crate::console::Line;
-use crate::metrics::{Limit, Measured, Promise, promise};
+use crate::metrics::{Contest, Limit, Measured, Promise, Ratio, promise};
+
+/// The whole of it.
+pub(crate) const CONTEST: Contest = Contest {
+    what: "KVM tenants beside Soft-RoCE and TCP",
+    job: "bench",
+    witness: "kvm-witness",
+    boots: "kvm-boot",
+    promises: &PROMISES,
+    ratios: &RATIOS,
+    take,
+    add_boots,
+};
 
 /// All promises, in the order of the table.
-pub(crate) const PROMISES: [Promise; 12] = [
+const PROMISES: [Promise; 12] = [
     promise("kvm_data_path_exits", "exits", Limit::AtMost(0.0)),
     promise(RATE_RATIO, "ratio", Limit::AtLeast(10.0)),
     promise(BANDWIDTH_RATIO, "ratio", Limit::AtLeast(5.0)),
@@ -34,50 +46,26 @@ const BOOT_DELAY: &str = "host_boot_delay";
 const FIRST_LINE_DELAY: &str = "host_first_line_delay";
 const HANDED_OVER: &str = "host_handed_over_after";
 
-/// The guest that measures the same as a tenant, beside the host.
-pub(crate) const WITNESS: &str = "kvm-witness";
-
-/// The job of hosts that measure.
-pub(crate) const JOB: &str = "bench";
-
-/// Ratio, what is divided, by what, and how many units of the second are one of the first.
-const RATIOS: [(&str, &str, &str, f64); 7] = [
-    (
-        RATE_RATIO,
-        "unimux_send_bw_64b",
-        "roce_send_bw_64b_rate",
-        1.0,
-    ),
-    (
+/// What follows from the numbers.
+const RATIOS: [Ratio; 7] = [
+    Ratio::of(RATE_RATIO, "unimux_send_bw_64b", "roce_send_bw_64b_rate"),
+    Ratio::of(
         BANDWIDTH_RATIO,
         "unimux_write_bw_1mib",
         "roce_write_bw_1mib_mbps",
-        1.0,
     ),
-    (
-        LATENCY_RATIO,
-        "roce_write_lat_8b_us",
-        "unimux_write_lat_8b",
-        1000.0,
-    ),
-    (TCP_RATIO, "unimux_write_bw_1mib", "tcp_mbps", 1.0),
-    (
+    Ratio::of(LATENCY_RATIO, "roce_write_lat_8b_us", "unimux_write_lat_8b").scaled(1000.0),
+    Ratio::of(TCP_RATIO, "unimux_write_bw_1mib", "tcp_mbps"),
+    Ratio::of(
         TENANT_LATENCY,
         "unimux_write_lat_8b",
         "partition_write_lat_8b",
-        1.0,
     ),
-    (
-        TENANT_RATE,
-        "partition_write_bw_64b",
-        "unimux_write_bw_64b",
-        1.0,
-    ),
-    (
+    Ratio::of(TENANT_RATE, "partition_write_bw_64b", "unimux_write_bw_64b"),
+    Ratio::of(
         TENANT_SEND_RATE,
         "partition_send_bw_64b",
         "unimux_send_bw_64b",
-        1.0,
     ),
 ];
 
@@ -85,7 +73,7 @@ const RATIOS: [(&str, &str, &str, f64); 7] = [
 const LAST_LOG: &str = "goes to the host";
 
 /// Takes a number from a line of the run; returns its name.
-pub(crate) fn take(measured: &mut Measured, line: &Line) -> Option<String> {
+fn take(measured: &mut Measured, line: &Line) -> Option<String> {
     match line {
         // The machine's clock begins with the machine.
         Line::Log {
@@ -106,7 +94,7 @@ pub(crate) fn take(measured: &mut Measured, line: &Line) -> Option<String> {
 }
 
 /// Adds by how much a host with Unimux boots later than one without.
-pub(crate) fn add_delays(measured: &mut Measured, [with, without]: [Boot; 2]) {
+fn add_boots(measured: &mut Measured, [with, without]: [Boot; 2]) {
     let times = [
         (FIRST_LINE_DELAY, with.first_line, without.first_line),
         (BOOT_DELAY, with.init, without.init),
@@ -119,19 +107,6 @@ pub(crate) fn add_delays(measured: &mut Measured, [with, without]: [Boot; 2]) {
     if let (Some(with), Some(without)) = (with.init, without.init) {
         measured.set("host_init_after", with, "s");
         measured.set("host_init_after_without_unimux", without, "s");
-    }
-}
-
-/// Adds what follows from the numbers. A ratio of what was not measured is missing.
-pub(crate) fn add_ratios(measured: &mut Measured) {
-    for (ratio, dividend, divisor, scale) in RATIOS {
-        if let (Some(dividend), Some(divisor)) = (measured.value(dividend), measured.value(divisor))
-            && dividend.is_finite()
-            && divisor.is_finite()
-            && divisor > 0.0
-        {
-            measured.set(ratio, dividend * scale / divisor, "ratio");
-        }
     }
 }
 
@@ -164,9 +139,10 @@ mod tests {
         let boot = |first_line, init| Boot {
             first_line: Some(first_line),
             init: Some(init),
+            uptime: None,
         };
-        add_delays(&mut measured, [boot(1.5, 5.0), boot(1.0, 4.75)]);
-        add_ratios(&mut measured);
+        add_boots(&mut measured, [boot(1.5, 5.0), boot(1.0, 4.75)]);
+        measured.add_ratios(&RATIOS);
         assert_eq!(measured.value(RATE_RATIO), Some(20.0));
         assert_eq!(measured.value(TENANT_LATENCY), Some(1.25));
         assert_eq!(measured.value(LATENCY_RATIO), Some(50.0));

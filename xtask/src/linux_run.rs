@@ -126,6 +126,17 @@ pub(crate) fn console_arguments(logs_apart: bool, backend: &str) -> Vec<String> 
 /// Where consoles go while xtask listens.
 pub(crate) const STDIO: &str = "stdio,signal=off";
 
+/// How a job ended, if `text` says that. What is no status is a failure.
+fn status(text: &str) -> Option<u8> {
+    let (_, status) = text.split_once(STATUS)?;
+    Some(status.trim().parse().unwrap_or(u8::MAX))
+}
+
+/// Whether a Linux says on its console that its job failed.
+pub(crate) fn failed(text: &str) -> bool {
+    status(text).is_some_and(|it| it != 0)
+}
+
 /// What every Linux of a run said of its end.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Watch {
@@ -175,10 +186,7 @@ impl Watch {
         let Some(ended) = self.linux.iter_mut().find(|it| it.who == speaker) else {
             return;
         };
-        if let Some((_, status)) = text.split_once(STATUS) {
-            // What is no status is a failure.
-            ended.status = Some(status.trim().parse().unwrap_or(u8::MAX));
-        }
+        ended.status = status(text).or(ended.status);
         ended.panicked |= text.contains(PANIC);
     }
 

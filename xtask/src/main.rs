@@ -16,6 +16,7 @@ mod host_bench;
 mod host_steps;
 mod kernel_file;
 mod launch;
+mod linux_bench;
 mod linux_run;
 mod machine_tree;
 mod metrics;

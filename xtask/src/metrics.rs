@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::boot_delay::Boot;
 use crate::console::Line;
 use crate::verb::size::{IMAGE_BUDGET, TEXT_BUDGET};
 
@@ -61,6 +62,58 @@ pub(crate) const fn promise(metric: &'static str, unit: &'static str, limit: Lim
         unit,
         limit,
     }
+}
+
+/// A number that two others make.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ratio {
+    metric: &'static str,
+    dividend: &'static str,
+    divisor: &'static str,
+    /// How many units of the divisor are one of the dividend.
+    scale: f64,
+}
+
+impl Ratio {
+    /// Two numbers of the same unit.
+    pub(crate) const fn of(
+        metric: &'static str,
+        dividend: &'static str,
+        divisor: &'static str,
+    ) -> Self {
+        Self {
+            metric,
+            dividend,
+            divisor,
+            scale: 1.0,
+        }
+    }
+
+    /// Of the dividend's unit `scale` of the divisor's are one.
+    pub(crate) const fn scaled(self, scale: f64) -> Self {
+        Self { scale, ..self }
+    }
+}
+
+/// What Linux measures in one boot, beside others that do the same, and what is promised of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Contest {
+    /// What is measured.
+    pub(crate) what: &'static str,
+    /// The job of the host, or of the guests, that measure.
+    pub(crate) job: &'static str,
+    /// A scenario with a bare-metal guest that measures the same.
+    pub(crate) witness: &'static str,
+    /// A scenario whose boots are timed, with Unimux and without.
+    pub(crate) boots: &'static str,
+    /// In the order of the table.
+    pub(crate) promises: &'static [Promise],
+    /// What follows from the numbers.
+    pub(crate) ratios: &'static [Ratio],
+    /// Takes a number from a line of the run; returns its name.
+    pub(crate) take: fn(&mut Measured, &Line) -> Option<String>,
+    /// Adds what the boots say: with Unimux, and without.
+    pub(crate) add_boots: fn(&mut Measured, [Boot; 2]),
 }
 
 /// All of them, in the order of the table.
@@ -189,6 +242,20 @@ impl Measured {
             .is_some()
         {
             self.twice.push(name.to_owned());
+        }
+    }
+
+    /// Adds what follows from the numbers. A ratio of what was not measured is missing.
+    pub(crate) fn add_ratios(&mut self, ratios: &[Ratio]) {
+        for ratio in ratios {
+            if let (Some(dividend), Some(divisor)) =
+                (self.value(ratio.dividend), self.value(ratio.divisor))
+                && dividend.is_finite()
+                && divisor.is_finite()
+                && divisor > 0.0
+            {
+                self.set(ratio.metric, dividend * ratio.scale / divisor, "ratio");
+            }
         }
     }
 

@@ -89,18 +89,18 @@ impl HostEntry {
     pub(crate) fn arguments(&self) -> &str {
         &self.arguments
     }
-
-    /// Has the host do another job than the scenario says (`unimux.job=` of `xtask/linux`).
-    pub(crate) fn set_job(&mut self, job: &str) {
-        let words = self.arguments.split_whitespace();
-        let mut words: Vec<&str> = words.filter(|it| !it.starts_with(JOB)).collect();
-        let job = format!("{JOB}{job}");
-        words.push(&job);
-        self.arguments = words.join(" ");
-    }
 }
 
-/// What says the job among a host's arguments.
+/// A kernel's command line with another job in it (`unimux.job=` of `xtask/linux`).
+fn with_job(arguments: &str, job: &str) -> String {
+    let words = arguments.split_whitespace();
+    let mut words: Vec<&str> = words.filter(|it| !it.starts_with(JOB)).collect();
+    let job = format!("{JOB}{job}");
+    words.push(&job);
+    words.join(" ")
+}
+
+/// What says the job among a kernel's arguments.
 const JOB: &str = "unimux.job=";
 
 /// One `[[guest]]`.
@@ -128,6 +128,23 @@ pub(crate) struct GuestEntry {
     weight: Option<u16>,
     #[serde(default)]
     quota: QuotaEntry,
+}
+
+impl GuestEntry {
+    /// How many vCPUs it has.
+    pub(crate) fn core_count(&self) -> usize {
+        self.cores.len()
+    }
+
+    /// Its RAM.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.memory
+    }
+
+    /// Its argument line.
+    pub(crate) fn arguments(&self) -> &str {
+        &self.arguments
+    }
 }
 
 /// Where the bytes of a module come from.
@@ -226,6 +243,20 @@ impl ScenarioFile {
         self.machine_cores = self.machine_cores.map(|it| it.min(cores));
         self.guests
             .retain(|it| it.cores.iter().all(|core| *core < cores));
+    }
+
+    /// Has the host, or else guests that run Linux, do another job than the scenario says. False if nobody
+    /// has a job.
+    pub(crate) fn set_job(&mut self, job: &str) -> bool {
+        let mut lines: Vec<&mut String> = match &mut self.kvm_host {
+            Some(host) => vec![&mut host.arguments],
+            None => self.guests.iter_mut().map(|it| &mut it.arguments).collect(),
+        };
+        lines.retain(|it| it.contains(JOB));
+        for line in &mut lines {
+            **line = with_job(line, job);
+        }
+        !lines.is_empty()
     }
 
     /// Adds the guests of another scenario, and the cores of its machine.

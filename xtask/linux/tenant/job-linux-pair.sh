@@ -3,6 +3,7 @@
 # polling.
 . /lib/unimux/base.sh
 . /lib/unimux/pair.sh
+. /lib/unimux/own-exits.sh
 . /lib/unimux/sleep.sh
 
 function_of_pci=/sys/bus/pci/devices/0000:00:01.0
@@ -10,16 +11,6 @@ function_of_pci=/sys/bus/pci/devices/0000:00:01.0
 # lives_before: prints how often this machine was started again.
 lives_before() {
     od -A n -t u4 -j 96 -N 4 "$function_of_pci/config" | tr -d ' '
-}
-
-# hammer_and_count: small operations. Exits are the kernel's timer's and its interrupts between cores: were they
-# the operations', there would be more of them than there are operations.
-hammer_and_count() {
-    unimux --json hammer bob --operations "$operations" > /tmp/hammer || return
-    exits=$(sed -n 's/.*"exits": *\([0-9]*\).*/\1/p' /tmp/hammer)
-    timers=$(sed -n 's/.*"timer_exits": *\([0-9]*\).*/\1/p' /tmp/hammer)
-    say "$exits exits, $timers of them for timers, over $operations operations"
-    [ "$((exits - timers))" -lt "$((operations / 100))" ]
 }
 
 alice() {

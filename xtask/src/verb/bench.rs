@@ -13,11 +13,11 @@ use crate::artifacts::Profile;
 use crate::board::Board;
 use crate::console::Line;
 use crate::launch::{Clock, Kit, Order};
-use crate::linux_run::{LinuxFiles, OwnFiles};
+use crate::linux_run::{self, LinuxFiles, OwnFiles};
 use crate::metrics::{ENGINE_PROMISES, IDLE_RATIO, IMAGE_BYTES, Measured, TEXT_BYTES};
 use crate::scenario_file::ScenarioFile;
 use crate::terminal::{Screen, Step, note};
-use crate::{boot_delay, elf, host_bench, plots, workspace};
+use crate::{boot_delay, elf, host_bench, linux_bench, plots, workspace};
 
 /// Measures what Unimux promises, and says whether it holds.
 ///
@@ -43,9 +43,9 @@ pub(crate) struct Bench {
     /// The board: a folder of bsp/.
     #[arg(long, default_value = DEFAULT_BOARD)]
     board: String,
-    /// A scenario with a Linux host, whose tenants measure the engine, Soft-RoCE and TCP in one boot,
-    /// beside a bare-metal guest; and how much later the host boots with Unimux than without. The
-    /// list goes to target/bench/SCENARIO.json.
+    /// A scenario with Linux in it: kvm-pair, in which the tenants of a host measure the engine, Soft-RoCE and
+    /// TCP in one boot, or linux-pair, in which guests of Unimux's own measure; both beside a bare-metal guest,
+    /// and how long a boot takes with Unimux and without. The list goes to target/bench/SCENARIO.json.
     #[arg(long)]
     scenario: Option<String>,
     /// Print the list instead of the table.
@@ -70,7 +70,7 @@ impl Bench {
         let board = Board::load(&self.board)?;
         setup::ensure(&board)?;
         if let Some(name) = &self.scenario {
-            return self.tenants(board, name);
+            return self.linux(board, name);
         }
         let mut all = ScenarioFile::load("bench")?;
         all.fit(board.machine()?.cores_max.unwrap_or(u32::MAX));
@@ -107,23 +107,28 @@ impl Bench {
         self.write(&kit.board.name, &measured)
     }
 
-    /// Measures what the tenants of a Linux host have.
-    fn tenants(&self, board: Board, name: &str) -> Result<ExitCode> {
+    /// Measures what Linux has: the tenants of a host, or guests of Unimux's own.
+    fn linux(&self, board: Board, name: &str) -> Result<ExitCode> {
         let mut scenario = ScenarioFile::load(name)?;
-        let host = scenario.kvm_host.as_mut();
-        host.with_context(|| format!("{name} has no Linux host: leave --scenario out"))?
-            .set_job(host_bench::JOB);
-        scenario.join(ScenarioFile::load(host_bench::WITNESS)?);
+        let contest = match scenario.kvm_host {
+            Some(_) => host_bench::CONTEST,
+            None => linux_bench::CONTEST,
+        };
+        if !scenario.set_job(contest.job) {
+            bail!("nobody in {name} runs a job in Linux: leave --scenario out");
+        }
+        let boots = ScenarioFile::load(contest.boots)?;
+        scenario.join(ScenarioFile::load(contest.witness)?);
         let mut kit = Kit::build(board, Profile::Release, &[&scenario])?;
-        kit.linux = LinuxFiles::bring(&scenario, &OwnFiles::default(), &kit.payload())?;
-        let mut measured = Measured::promising(&host_bench::PROMISES);
-        let boots = boot_delay::measure(&kit, &ScenarioFile::load(boot_delay::SCENARIO)?)?;
-        host_bench::add_delays(&mut measured, boots);
-        let what = "KVM tenants beside Soft-RoCE and TCP";
-        self.boot_with(&kit, &scenario, Clock::Host, what, |line| {
-            host_bench::take(&mut measured, line)
+        let own = OwnFiles::default();
+        let mut measured = Measured::promising(contest.promises);
+        kit.linux = LinuxFiles::bring(&boots, &own, &kit.payload())?;
+        (contest.add_boots)(&mut measured, boot_delay::measure(&kit, &boots)?);
+        kit.linux = LinuxFiles::bring(&scenario, &own, &kit.payload())?;
+        self.boot_with(&kit, &scenario, Clock::Host, contest.what, |line| {
+            (contest.take)(&mut measured, line)
         })?;
-        host_bench::add_ratios(&mut measured);
+        measured.add_ratios(contest.ratios);
         self.write(name, &measured)
     }
 
@@ -239,11 +244,13 @@ impl Bench {
     }
 }
 
-/// Whether EL2 says that a guest gave up, panicked or was stopped. It says so after all that the
-/// guest itself has said.
+/// Whether EL2 says that a guest gave up, panicked or was stopped, which is after all that the guest itself has
+/// said; or a guest says so itself, whom Linux would have powered off as if all were well.
 fn ends_badly(line: &Line) -> bool {
-    let Line::Log { level, message, .. } = line else {
-        return false;
+    let (level, message) = match line {
+        Line::Log { level, message, .. } => (level, message),
+        Line::Guest { text, .. } => return linux_run::failed(text),
+        Line::Text(_) | Line::Damaged { .. } => return false,
     };
     let exited = message.rsplit_once("exit code ");
     level.eq_ignore_ascii_case("error") || exited.is_some_and(|(_, code)| code != "0")

@@ -1,7 +1,8 @@
 //! Measures what others ask it to: what a request costs a bare-metal guest, beside a tenant.
 //!
 //! `unimux lat PEER --by WITNESS` in a tenant asks by letter. The loops are `unimux_exchange::measure`,
-//! as in the tenant's own program. It answers pings as well, sleeps in between, and does not end.
+//! as in the tenant's own program. It answers pings as well, sleeps in between, and ends after as many
+//! measurements as `measurements=` says, if it says so.
 #![no_std]
 #![no_main]
 
@@ -28,7 +29,7 @@ const DEPTH: u64 = 128;
 
 fn main(guest: Guest) -> i32 {
     match serve(guest) {
-        Ok(never) => match never {},
+        Ok(()) => 0,
         Err(failure) => {
             println!("the witness failed: {failure}");
             1
@@ -36,7 +37,7 @@ fn main(guest: Guest) -> i32 {
     }
 }
 
-fn serve(mut guest: Guest) -> Result<core::convert::Infallible, Failure> {
+fn serve(mut guest: Guest) -> Result<(), Failure> {
     gic::start();
     gic::enable(timer::INTID);
     let function = guest.expect_function();
@@ -44,10 +45,17 @@ fn serve(mut guest: Guest) -> Result<core::convert::Infallible, Failure> {
     let buffer = Buffer::take(&mut guest.memory, BUFFER_BYTES)?;
     let region = register(&mut session, buffer)?;
     let mut samples = latencies(&mut guest.memory, SAMPLES_MAX);
-    loop {
+    let mut left: u64 = match guest.argument("measurements") {
+        Some(count) => count
+            .parse()
+            .map_err(|_| Failure::Broken("measurements= is a number"))?,
+        None => u64::MAX,
+    };
+    while left > 0 {
         let (asker, letter) = sleep_until_task(&mut session)?;
         let result = match (letter.number(), Measurement::from_word(letter.value())) {
             (task::MEASURE, Some(asked)) => {
+                left -= 1;
                 let measured = measure(&mut session, &mut guest.memory, &region, asked, |ns| {
                     samples.add(ns);
                 });
@@ -66,6 +74,7 @@ fn serve(mut guest: Guest) -> Result<core::convert::Infallible, Failure> {
         };
         session.send(asker, Letter::done(letter.number(), result))?;
     }
+    Ok(())
 }
 
 fn sleep_until_task(session: &mut Session) -> Result<(u32, Letter), Error> {

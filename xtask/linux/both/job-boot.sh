@@ -1,0 +1,2 @@
+# Nothing: that Linux has come so far is all.
+true

@@ -1,2 +1,0 @@
-# Nothing: that the host has come so far is all.
-true
