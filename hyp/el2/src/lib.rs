@@ -20,6 +20,7 @@ pub mod interrupts;
 pub mod layout;
 pub mod lists;
 pub mod lock;
+mod moves;
 pub mod power;
 pub mod registers;
 pub mod slots;
