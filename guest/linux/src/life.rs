@@ -18,6 +18,8 @@ const EXITS: u64 = 16;
 const TIMER_EXITS: u64 = 24;
 /// Where it says how many lives there were before.
 const LIVES: u64 = 32;
+/// Where it says how often of the exits for an interrupt of the function.
+const FUNCTION_EXITS: u64 = 36;
 
 /// How often the vCPUs of this machine have left EL1 in this life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +28,8 @@ pub struct Exits {
     pub all: u64,
     /// For their timers, which the kernel sets for itself.
     pub timers: u64,
+    /// For interrupts of the function.
+    pub interrupts: u64,
 }
 
 /// The capability of a function.
@@ -74,6 +78,7 @@ impl Life {
         Ok(Exits {
             all: u64::from_le_bytes(self.read(EXITS)?),
             timers: u64::from_le_bytes(self.read(TIMER_EXITS)?),
+            interrupts: u64::from_le_bytes(self.read(FUNCTION_EXITS)?),
         })
     }
 
@@ -116,10 +121,12 @@ mod tests {
         configuration[0x74] = 1;
         configuration[0x78] = 6;
         configuration[0x80] = 9;
+        configuration[0x84] = 7;
         let folder = device(&configuration);
         let life = Life::open(folder.path()).expect("it has one");
         let exits = life.exits().expect("readable");
-        assert_eq!((exits.all, exits.timers), (0x1_0000_0005, 6));
+        assert_eq!(exits.all, 0x1_0000_0005);
+        assert_eq!((exits.timers, exits.interrupts), (6, 7));
         assert_eq!(life.lives_before().expect("readable"), 9);
     }
 

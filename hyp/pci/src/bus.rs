@@ -33,6 +33,8 @@ pub struct Life {
     pub timer_exits: u64,
     /// How many lives there were before.
     pub lives_before: u32,
+    /// How often of the exits for an interrupt of the function.
+    pub function_exits: u64,
 }
 
 /// One access to a word of a device.
@@ -102,6 +104,8 @@ impl Bus {
                         life.timer_exits as u32,
                         (life.timer_exits >> 32) as u32,
                         life.lives_before,
+                        life.function_exits as u32,
+                        (life.function_exits >> 32) as u32,
                     ];
                     words[word - LIFE]
                 }
@@ -150,4 +154,4 @@ const BRIDGE: u64 = 0;
 /// Function 0 of the function's device.
 const FUNCTION: u64 = (FUNCTION_DEVICE as u64) << 3;
 /// Behind the words of [`Life`].
-const LIFE_END: usize = LIFE + 5;
+const LIFE_END: usize = LIFE + 7;

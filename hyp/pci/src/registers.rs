@@ -33,7 +33,8 @@ pub(crate) const INTERRUPT: usize = word_at(0x3c);
 /// Where the vendor-specific capability begins.
 pub(crate) const CAPABILITY: u32 = 0x40;
 /// Its last words: how often the guest's vCPUs have left EL1 in this life, how often of these for
-/// their timers (64 bits each, low half first), and how many lives there were before.
+/// their timers (64 bits each, low half first), how many lives there were before, and how often of
+/// the exits for an interrupt of the function (64 bits).
 pub(crate) const LIFE: usize = word_at(0x50);
 
 /// Command: answers to its memory; reads and writes memory.
@@ -47,5 +48,5 @@ pub(crate) const CAPABILITIES: u32 = 1 << 20;
 /// Interrupt pin: INTA.
 pub(crate) const PIN_A: u32 = 1 << 8;
 
-/// Identification of a vendor-specific capability (6.7 and appendix H), the last one, of 36 bytes.
-pub(crate) const VENDOR_SPECIFIC: u32 = 0x09 | 36 << 16;
+/// Identification of a vendor-specific capability (6.7 and appendix H), the last one, of 44 bytes.
+pub(crate) const VENDOR_SPECIFIC: u32 = 0x09 | 44 << 16;

@@ -25,6 +25,7 @@ fn read(bus: &Bus, offset: u64, len_bytes: usize) -> u64 {
         exits: 0x1_0000_0005,
         timer_exits: 0x2_0000_0006,
         lives_before: 9,
+        function_exits: 0x3_0000_0007,
     })
 }
 
@@ -72,9 +73,10 @@ fn the_capability_says_who_the_function_is() {
     let at = FUNCTION + read(&bus, FUNCTION + 0x34, 1);
     assert_eq!(read(&bus, at, 1), 0x09, "vendor-specific");
     assert_eq!(read(&bus, at + 1, 1), 0, "the last one");
-    assert_eq!(read(&bus, at + 2, 1), 36);
-    let words = [4, 8, 12, 16, 20, 24, 28, 32].map(|offset| read(&bus, at + offset, 4));
-    assert_eq!(words, [0x1_0002, 7, 3, 5, 1, 6, 2, 9]);
+    assert_eq!(read(&bus, at + 2, 1), 44);
+    let words = [4, 8, 12, 16, 20, 24, 28, 32, 36, 40].map(|offset| read(&bus, at + offset, 4));
+    assert_eq!(words, [0x1_0002, 7, 3, 5, 1, 6, 2, 9, 7, 3]);
+    assert_eq!(read(&bus, at + 44, 4), 0, "behind it");
     assert_eq!(read(&bus, FUNCTION + 0x100, 4), 0, "no extended ones");
 }
 

@@ -1,12 +1,12 @@
 //! `hammer`: small operations one by one, each checked, while the host counts exits.
 
-use anyhow::{Error, Result, ensure};
+use anyhow::{Result, ensure};
 use serde_json::json;
 use unimux_driver::{Counter, Platform as _, SendWr};
 use unimux_exchange::task;
-use unimux_linux::{Exits, Life};
 
 use super::client::Client;
+use super::exits::{self, Window};
 use super::machine::broken;
 use super::{Own, Waits};
 use crate::output::Output;
@@ -57,56 +57,19 @@ pub(crate) fn run(output: Output, own: Own, peer: &str, operations: u64) -> Resu
     client.meet(task::OVER)?;
     client.close()?;
     let rate = operations as f64 * 1e9 / elapsed_ns.max(1) as f64;
-    let value = json!({
+    let mut value = json!({
         "operations": operations,
         "completed": completed,
         "elapsed_ns": elapsed_ns,
         "operations_per_second": rate,
-        "exits": exits.map(|it| it.all),
-        "timer_exits": exits.map(|it| it.timers),
     });
+    let exits = exits::tell(&mut value, exits);
     output.show(&value, || {
-        let mut text = format!(
+        format!(
             "{operations} operations in {:.3} s, {rate:.0} each second; the firmware counted \
-             {completed}; every addition was there",
+             {completed}; every addition was there{exits}",
             elapsed_ns as f64 / 1e9
-        );
-        if let Some(exits) = exits {
-            let (all, timers) = (exits.all, exits.timers);
-            text += &format!("\n{all} exits of this machine, {timers} of them for its timers");
-        }
-        text
+        )
     });
     Ok(())
-}
-
-/// The exits of this machine between two moments, without those that counting takes.
-#[derive(Debug)]
-struct Window {
-    /// The exits when it began, and what reading that took.
-    opened: Option<(Exits, u64)>,
-}
-
-impl Window {
-    fn open(life: Option<&Life>) -> Result<Self> {
-        let opened = life.map(|life| {
-            let [first, second] = [life.exits()?, life.exits()?];
-            let cost = (second.all - second.timers) - (first.all - first.timers);
-            Ok::<_, Error>((second, cost))
-        });
-        Ok(Self {
-            opened: opened.transpose()?,
-        })
-    }
-
-    fn close(self, life: Option<&Life>) -> Result<Option<Exits>> {
-        let (Some((opened, cost)), Some(life)) = (self.opened, life) else {
-            return Ok(None);
-        };
-        let now = life.exits()?;
-        Ok(Some(Exits {
-            all: (now.all - opened.all).saturating_sub(cost),
-            timers: now.timers - opened.timers,
-        }))
-    }
 }

@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 use unimux_driver::SendWr;
 use unimux_exchange::task::Question;
 use unimux_exchange::{measure, task};
-use unimux_linux::Sleeps;
+use unimux_linux::{Exits, Sleeps};
 
 use super::client::Client;
+use super::exits::{self, Window};
 use super::machine::broken;
 use super::{Measurement, Operation, witness};
 use crate::output::{Output, table};
@@ -42,10 +43,10 @@ pub(crate) fn bandwidth(output: Output, asked: &Measurement) -> Result<()> {
             elapsed_ns,
         });
     };
-    let sleeps = match &asked.by {
+    let (sleeps, exits) = match &asked.by {
         Some(by) => {
             add(asked.size, witness::ask(asked, by, Question::Stream)?);
-            None
+            (None, None)
         }
         None => run(output, asked, |client, request, size| {
             let connection = &mut client.connection;
@@ -67,7 +68,7 @@ pub(crate) fn bandwidth(output: Output, asked: &Measurement) -> Result<()> {
         })
         .collect();
     let mut value = json!({ "test": "bandwidth", "operation": asked.op.name(), "results": rows });
-    let slept = tell_sleeps(&mut value, sleeps);
+    let slept = tell_sleeps(&mut value, sleeps) + &exits::tell(&mut value, exits);
     output.show(&value, || {
         let rows: Vec<_> = results
             .iter()
@@ -100,7 +101,7 @@ pub(crate) fn latency(output: Output, asked: &Measurement) -> Result<()> {
         return Ok(());
     }
     let mut results = Vec::new();
-    let sleeps = run(output, asked, |client, request, size| {
+    let (sleeps, exits) = run(output, asked, |client, request, size| {
         let mut samples = Vec::with_capacity(asked.iters as usize);
         let connection = &mut client.connection;
         measure::one_by_one(connection, &request, asked.iters, |ns| samples.push(ns))
@@ -132,7 +133,7 @@ pub(crate) fn latency(output: Output, asked: &Measurement) -> Result<()> {
         })
         .collect();
     let mut value = json!({ "test": "latency", "operation": asked.op.name(), "results": rows });
-    let slept = tell_sleeps(&mut value, sleeps);
+    let slept = tell_sleeps(&mut value, sleeps) + &exits::tell(&mut value, exits);
     output.show(&value, || {
         let us = |ns: f64| format!("{:.2}", ns / 1e3);
         let rows: Vec<_> = results
@@ -175,12 +176,13 @@ fn tell_sleeps(value: &mut Value, sleeps: Option<Sleeps>) -> String {
     super::slept(sleeps)
 }
 
-/// Connects, and has `each` done for every size with its request.
+/// Connects, and has `each` done for every size with its request. How often it slept, and the exits
+/// of this machine meanwhile.
 fn run(
     output: Output,
     asked: &Measurement,
     mut each: impl FnMut(&mut Client, SendWr, u64) -> Result<()>,
-) -> Result<Option<Sleeps>> {
+) -> Result<(Option<Sleeps>, Option<Exits>)> {
     ensure!(asked.iters > 0, "nothing to measure: --iters is at least 1");
     let sizes: Vec<u64> = if asked.all {
         ALL.map(|log2| 1 << log2).collect()
@@ -200,6 +202,7 @@ fn run(
         client.name
     ));
     client.buffer.fill_pattern(1);
+    let window = Window::open(client.machine.life.as_ref())?;
     for size in sizes {
         if asked.op == Operation::Send {
             client.ask(task::RECEIVE, largest)?;
@@ -214,8 +217,9 @@ fn run(
         );
         each(&mut client, request.map_err(broken)?, size)?;
     }
+    let exits = window.close(client.machine.life.as_ref())?;
     client.meet(task::OVER)?;
     let sleeps = client.machine.sleeps();
     client.close()?;
-    Ok(sleeps)
+    Ok((sleeps, exits))
 }

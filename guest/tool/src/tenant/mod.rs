@@ -2,6 +2,7 @@
 
 mod client;
 mod devices;
+mod exits;
 mod file;
 mod hammer;
 mod machine;

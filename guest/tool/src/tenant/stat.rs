@@ -1,4 +1,4 @@
-//! `stat` and `top`: a function's counters, from the function itself.
+//! `stat` and `top`: a function's counters, from the function itself, and a guest's exits and lives.
 //!
 //! A function is one program's at a time; while another one has it, the host shows its counters
 //! (`unimux vm stat`).
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use serde_json::{Map, Value};
-use unimux_driver::{Counter, Counters};
+use unimux_driver::Counter;
 
 use super::Own;
 use super::machine::{Machine, broken};
@@ -17,40 +17,60 @@ use crate::output::{Output, table};
 /// Shows the counters once.
 pub(crate) fn once(output: Output, own: Own) -> Result<()> {
     let mut machine = Machine::open(own)?;
-    let now = machine.session.device.query_counters().map_err(broken)?;
-    show(output, now, None);
+    show(output, &look(&mut machine)?, None);
     Ok(())
 }
 
 /// Shows the counters every second, and what was added.
 pub(crate) fn repeat(output: Output, own: Own) -> Result<()> {
     let mut machine = Machine::open(own)?;
-    let mut last = None;
+    let mut last: Option<Vec<Counted>> = None;
     loop {
-        let now = machine.session.device.query_counters().map_err(broken)?;
+        let now = look(&mut machine)?;
         if !output.is_json() && last.is_some() {
             // Clears the screen and goes to its beginning (ECMA-48, ED and CUP).
             print!("\x1b[2J\x1b[H");
         }
-        show(output, now, last);
+        show(output, &now, last.as_deref());
         last = Some(now);
         sleep(Duration::from_secs(1));
     }
 }
 
-fn show(output: Output, now: Counters, last: Option<Counters>) {
-    let value: Map<String, Value> = Counter::ALL
+/// A counter's name and value.
+type Counted = (&'static str, u64);
+
+/// The function's counters; for a guest of Unimux's own also those of the machine. Looking at these
+/// is some exits itself.
+fn look(machine: &mut Machine) -> Result<Vec<Counted>> {
+    let counters = machine.session.device.query_counters().map_err(broken)?;
+    let of_function = Counter::ALL.iter().map(|&it| (it.name(), counters.get(it)));
+    let mut all: Vec<Counted> = of_function.collect();
+    if let Some(life) = &machine.life {
+        let exits = life.exits()?;
+        all.extend([
+            ("exits", exits.all),
+            ("timer_exits", exits.timers),
+            ("interrupt_exits", exits.interrupts),
+            ("lives_before", life.lives_before()?.into()),
+        ]);
+    }
+    Ok(all)
+}
+
+fn show(output: Output, now: &[Counted], last: Option<&[Counted]>) {
+    let value: Map<String, Value> = now
         .iter()
-        .map(|&it| (it.name().to_owned(), now.get(it).into()))
+        .map(|&(name, value)| (name.to_owned(), value.into()))
         .collect();
     output.show(&value.into(), || {
-        let rows: Vec<_> = Counter::ALL
+        let mut before = last.into_iter().flatten();
+        let rows: Vec<_> = now
             .iter()
-            .map(|&it| {
-                let mut row = vec![it.name().to_owned(), now.get(it).to_string()];
-                let added = last.map(|last| now.get(it).wrapping_sub(last.get(it)));
-                row.push(added.map_or("-".to_owned(), |added| added.to_string()));
-                row
+            .map(|&(name, value)| {
+                let added = before.next().map(|&(_, last)| value.wrapping_sub(last));
+                let added = added.map_or("-".to_owned(), |added| added.to_string());
+                vec![name.to_owned(), value.to_string(), added]
             })
             .collect();
         table(&["counter", "total", "each second"], &rows)

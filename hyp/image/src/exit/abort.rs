@@ -53,6 +53,7 @@ pub(super) fn data(
                     exits: guest.counters.all(),
                     timer_exits: guest.counters.of_guest(ExitReason::Timer),
                     lives_before: guest.lifecycle.life(),
+                    function_exits: guest.counters.of_guest(ExitReason::Engine),
                 };
                 Outcome::Loaded(access, guest.pci.lock().read(offset, len_bytes, life))
             }
