@@ -58,7 +58,10 @@ pub enum Error {
     )]
     NoWakePort,
     /// The kernel has no driver for the function's interrupt.
-    #[error("nobody can wake this program: load the kernel's module uio_pci_generic; or poll")]
+    #[error(
+        "nobody can wake this program: load the kernel's modules gpio_keys and evdev, or \
+         uio_pci_generic; or poll"
+    )]
     NoInterrupt,
     /// Another program has the port by which the host wakes this machine.
     #[error("another program sleeps with {}: end it, or poll", .0.display())]

@@ -3,6 +3,8 @@
 //! That driver masks the function's INTA each time it comes (Linux' Documentation/driver-api/
 //! uio-howto.rst, "Generic PCI UIO driver"); who wants to sleep again clears the interrupt disable
 //! bit of the PCI command register. What came in between is sent then, so none is lost.
+//!
+//! Each of these accesses is an exit; [`Event`](crate::Event) has none of them.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Read as _;

@@ -16,11 +16,13 @@
 //! The same parts serve the host's agent: its view of a tenant's memory is a mapping too.
 #![deny(unsafe_code)]
 
+mod affinity;
 mod arena;
 mod barrier;
 mod clock;
 mod doorbell;
 mod error;
+mod event;
 mod find;
 mod function;
 pub mod huge_pages;
@@ -38,6 +40,7 @@ pub use arena::{Arena, Mark};
 pub use barrier::clean_to_memory;
 pub use doorbell::Doorbell;
 pub use error::Error;
+pub use event::Event;
 use find::PCI_DEVICES;
 pub use find::{Found, find, find_in};
 pub use function::Function;

@@ -6,7 +6,7 @@
 //! are means nothing: each side throws away what it reads.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use rustix::fs::OFlags;
 
-use crate::waker::{LONGEST_NS, Woken, wait_to_read};
+use crate::waker::{LONGEST_NS, Woken, throw_away, wait_to_read};
 use crate::{Error, clock};
 
 /// The port's name, as QEMU is told and Linux shows it.
@@ -24,9 +24,6 @@ pub const ASKED_NS: u64 = 4 * LONGEST_NS;
 
 /// After how long it is asked again.
 const ASK_AGAIN_NS: u64 = LONGEST_NS;
-/// Bytes thrown away at once, and how often at most for one wake-up.
-const PIECE_BYTES: usize = 4096;
-const PIECES: usize = 64;
 
 const PORTS: &str = "/sys/class/virtio-ports";
 const DEVICES: &str = "/dev";
@@ -73,7 +70,7 @@ impl WakePort {
     /// Waits until the host wakes this machine.
     pub(crate) fn wait(&self, longest: Duration) -> Woken {
         self.ask();
-        wait_to_read(&self.file, longest, || self.throw_away())
+        wait_to_read(&self.file, longest, || throw_away(&self.file))
     }
 
     /// Asks the agent to look often, if it is due. Without an agent there is no room to write to,
@@ -85,15 +82,6 @@ impl WakePort {
         if is_due && matches!((&self.file).write(&[0]), Ok(1)) {
             self.asked_ns.store(now_ns, Ordering::Relaxed);
         }
-    }
-
-    /// Throws away what has come; whether there was anything.
-    fn throw_away(&self) -> bool {
-        let mut piece = [0; PIECE_BYTES];
-        let pieces = (0..PIECES)
-            .take_while(|_| matches!((&self.file).read(&mut piece), Ok(1..)))
-            .count();
-        pieces > 0
     }
 }
 

@@ -4,16 +4,21 @@
 //! It can be woken too early or twice, or not at all. So who was woken looks, and nobody sleeps
 //! longer than [`LONGEST_NS`].
 
+use std::fs::File;
+use std::io::Read as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::AsFd;
 
-use crate::{Error, Found, Interrupt, WakePort};
+use crate::{Error, Event, Found, Interrupt, WakePort};
 
 /// The longest sleep, in nanoseconds: the program looks by itself then.
 pub(crate) const LONGEST_NS: u64 = 1_000_000_000;
+/// Bytes thrown away at once, and how often at most for one wake-up.
+const PIECE_BYTES: usize = 4096;
+const PIECES: usize = 64;
 /// Between two looks while there is nobody to wake it.
 const NAP: Duration = Duration::from_millis(5);
 
@@ -44,7 +49,9 @@ pub(crate) enum Woken {
 enum Caller {
     /// The agent of a Linux host.
     Agent(WakePort),
-    /// The function itself.
+    /// The function itself, by an event, which costs the machine the fewest exits.
+    Event(Event),
+    /// The function itself, by its PCI interrupt.
     Function(Interrupt),
 }
 
@@ -62,12 +69,14 @@ impl Waker {
     ///
     /// # Errors
     ///
-    /// As [`WakePort::open`] or [`Interrupt::open`].
+    /// As [`WakePort::open`], [`Event::open`], or [`Interrupt::open`].
     pub fn of(found: &Found) -> Result<Self, Error> {
-        Ok(Self::by(if found.is_own {
-            Caller::Function(Interrupt::open(&found.address)?)
-        } else {
-            Caller::Agent(WakePort::open()?)
+        if !found.is_own {
+            return Ok(Self::by(Caller::Agent(WakePort::open()?)));
+        }
+        Ok(Self::by(match Event::open()? {
+            Some(event) => Caller::Event(event),
+            None => Caller::Function(Interrupt::open(&found.address)?),
         }))
     }
 
@@ -96,6 +105,7 @@ impl Waker {
         let longest = Duration::from_nanos(ns.min(LONGEST_NS));
         let woken = match &self.caller {
             Caller::Agent(port) => port.wait(longest),
+            Caller::Event(event) => event.wait(longest),
             Caller::Function(interrupt) => interrupt.wait(longest),
         };
         let ended = match woken {
@@ -127,10 +137,18 @@ pub(crate) fn wait_to_read(
     }
 }
 
+/// Throws away what has come; whether there was anything.
+pub(crate) fn throw_away(mut file: &File) -> bool {
+    let mut piece = [0; PIECE_BYTES];
+    let pieces = (0..PIECES)
+        .take_while(|_| matches!(file.read(&mut piece), Ok(1..)))
+        .count();
+    pieces > 0
+}
+
 #[cfg(test)]
 mod tests {
-    use std::fs::File;
-    use std::io::{Read as _, Write as _};
+    use std::io::Write as _;
     use std::os::fd::OwnedFd;
     use std::os::unix::net::UnixStream;
     use std::time::Instant;

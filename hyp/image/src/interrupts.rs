@@ -10,7 +10,7 @@ use unimux_el2::{
     interrupts::{Controller, Interrupt},
     lists::ListRegisters,
 };
-use unimux_paravirt::map::COMPLETION_INTID;
+use unimux_paravirt::map::{COMPLETION_INTID, EVENT_INTID};
 use unimux_trap::SystemRegister;
 use unimux_vgic::{Intid, LISTS_MAX, Line, VcpuSet};
 
@@ -23,11 +23,17 @@ use crate::{
 /// A register of the emulated GIC.
 type Place = <Kind as GuestGic>::Place;
 
-/// The completion interrupt.
-const COMPLETION: Intid = match Intid::new(COMPLETION_INTID) {
-    Some(intid) => intid,
-    None => panic!("the completion interrupt is one that guests have"),
-};
+/// The completion interrupt, which is also the function's INTA.
+const COMPLETION: Intid = intid(COMPLETION_INTID);
+/// The same as an event, which nobody masks.
+const EVENT: Intid = intid(EVENT_INTID);
+
+const fn intid(number: u32) -> Intid {
+    match Intid::new(number) {
+        Some(intid) => intid,
+        None => panic!("guests have an interrupt of this number"),
+    }
+}
 
 /// The interrupts of one vCPU, on its core.
 pub(crate) struct VcpuInterrupts {
@@ -96,10 +102,11 @@ impl VcpuInterrupts {
             match interrupt {
                 Interrupt::Engine => {
                     // Acquire: see `Guest::raise_completion`.
-                    if self.guest.completion.swap(false, Ordering::Acquire)
-                        && self.guest.pci.lock().raise()
-                    {
-                        self.complete();
+                    if self.guest.completion.swap(false, Ordering::Acquire) {
+                        self.pulse(EVENT);
+                        if self.guest.pci.lock().raise() {
+                            self.pulse(COMPLETION);
+                        }
                     }
                 }
                 Interrupt::VirtualTimer => {
@@ -126,13 +133,19 @@ impl VcpuInterrupts {
     /// A store to the configuration space of the PCI bus.
     pub(crate) fn configure_pci(&mut self, offset: u64, len_bytes: usize, value: u64) {
         if self.guest.pci.lock().write(offset, len_bytes, value) {
-            self.complete();
+            self.pulse(COMPLETION);
         }
     }
 
-    /// Sends the completion interrupt, which is also the function's INTA.
-    fn complete(&mut self) {
-        self.change(|gic, _| gic.pulse(Line::Shared(COMPLETION)));
+    fn pulse(&mut self, intid: Intid) {
+        let listener = &self.guest.listener;
+        self.change(|gic, _| {
+            let wake = gic.pulse(Line::Shared(intid));
+            if let Some(vcpu) = wake.iter().next() {
+                listener.store(vcpu, Ordering::Relaxed);
+            }
+            wake
+        });
     }
 
     /// A write to a system register. False if the GIC has no such register.

@@ -76,5 +76,9 @@ pub const VCPUS_MAX: usize = 8;
 pub const SPIS: u32 = 64;
 /// INTID of the interrupt that an armed completion queue raises: SPI 16.
 pub const COMPLETION_INTID: u32 = 48;
+/// INTID of the same as an event: an edge that no register of the function masks. SPI 17.
+pub const EVENT_INTID: u32 = 49;
+/// What the guest's device tree calls it, and Linux the input device that it becomes.
+pub const EVENT_LABEL: &str = "unimux-completions";
 /// INTID of the virtual timer: PPI 11.
 pub const TIMER_INTID: u32 = 27;

@@ -1,16 +1,13 @@
 # Guests of Unimux's own stage 2. The file goes from alice to bob and back, then small operations with exits
 # counted; then alice starts again while she transfers, and all of it once more. In the end both sleep instead of
-# polling.
+# polling, and alice counts what that costs, by either interrupt of her function.
 . /lib/unimux/base.sh
 . /lib/unimux/pair.sh
 . /lib/unimux/own-exits.sh
-. /lib/unimux/sleep.sh
-
-function_of_pci=/sys/bus/pci/devices/0000:00:01.0
 
 # lives_before: prints how often this machine was started again.
 lives_before() {
-    od -A n -t u4 -j 96 -N 4 "$function_of_pci/config" | tr -d ' '
+    unimux --json stat > /tmp/stat && field /tmp/stat lives_before
 }
 
 alice() {
@@ -21,7 +18,9 @@ alice() {
         say "starts again, in the middle of a transfer"
         reboot -f
     fi
-    sleep_and_wake
+    sleep_and_wake && exits_asleep && expect "exits" "$all" -le $((2 * interrupts)) || return
+    say "without the module gpio_keys, by INTA:"
+    rmmod gpio_keys && sleeps_well bob && exits_asleep
 }
 
 bob() {
@@ -29,7 +28,7 @@ bob() {
         move_file && unimux serve --once || return
         [ $life = second ] || unimux serve --once || return
     done
-    sleep_and_wake
+    sleep_and_wake && unimux serve --once --sleep
 }
 
 lspci -n -v 2> /dev/null

@@ -14,8 +14,10 @@ use crate::terminal::Step;
 use crate::workspace;
 
 /// Loaded by both.
-const MODULES_TENANT: [&str; 7] = [
-    // The interrupt of a function that is a PCI device of its own.
+const MODULES_TENANT: [&str; 9] = [
+    // The interrupt of a function that is a PCI device of its own, as an event and as INTA.
+    "gpio_keys",
+    "evdev",
     "uio_pci_generic",
     "virtio_pci",
     "virtio_net",

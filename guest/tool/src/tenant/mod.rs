@@ -58,8 +58,8 @@ pub(crate) struct Waits {
     /// a Linux host is woken by the host's agent, which looks for what sleepers wait for every
     /// millisecond, and through QEMU: that needs the port that `unimux vm qemu-args` gives QEMU, and
     /// the kernel's module virtio_console. While the host has no agent, a sleeper looks by itself every
-    /// 5 ms. A guest of Unimux's own is woken by its function, with the module uio_pci_generic. Either
-    /// way a sleep costs some exits of this machine.
+    /// 5 ms. A guest of Unimux's own is woken by its function, with the modules gpio_keys and evdev
+    /// (one exit of this machine for each time), or with uio_pci_generic (four).
     #[arg(long)]
     pub(crate) sleep: bool,
 }

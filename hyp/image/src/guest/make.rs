@@ -1,7 +1,7 @@
 //! Makes the guests of a scenario, at boot.
 
 use alloc::{boxed::Box, vec::Vec};
-use core::sync::atomic::AtomicBool;
+use core::sync::atomic::{AtomicBool, AtomicUsize};
 
 use unimux_board::Board;
 use unimux_el2::{lock::Lock, stage2::Stage2};
@@ -101,6 +101,7 @@ fn one(scenario: &Scenario, index: usize, place: &GuestLayout, affinities: &[u64
         on_fault: guest.on_fault,
         baseline: scenario.baseline,
         completion: AtomicBool::new(false),
+        listener: AtomicUsize::new(0),
     }
 }
 

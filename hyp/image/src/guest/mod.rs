@@ -11,7 +11,7 @@ pub(crate) mod pci;
 pub(crate) mod power;
 pub(crate) mod tree;
 
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use alloc::boxed::Box;
 use spin::Once;
@@ -61,6 +61,8 @@ pub(crate) struct Guest {
     pub(crate) baseline: bool,
     /// The engine core has raised the completion interrupt.
     pub(crate) completion: AtomicBool,
+    /// The vCPU that took it last: the next one goes there at once.
+    pub(crate) listener: AtomicUsize,
 }
 
 impl Guest {
@@ -68,7 +70,8 @@ impl Guest {
     pub(crate) fn raise_completion(&self) {
         // Release: the guest core that takes the mark sees the completion it announces.
         self.completion.store(true, Ordering::Release);
-        GIC.send(self.vcpus[0].affinity, Sender::Engine);
+        let vcpu = self.listener.load(Ordering::Relaxed);
+        GIC.send(self.vcpus[vcpu].affinity, Sender::Engine);
     }
 
     /// Interrupts the core of a vCPU.

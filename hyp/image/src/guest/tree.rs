@@ -2,7 +2,7 @@
 //!
 //! It describes what the guest really has and nothing of the machine below. Bindings: Devicetree
 //! Specification 0.4, and Linux' arm,psci, arm,gic, arm,gic-v3, arm,armv8-timer, arm,pl011,
-//! arm,cortex-a53.
+//! arm,cortex-a53, gpio-keys.
 
 use alloc::{string::String, vec::Vec};
 
@@ -106,6 +106,25 @@ const RDMA_FUNCTION: &[Part] = &[
     ),
 ];
 
+/// The event interrupt, as a key of Linux' gpio-keys that has an interrupt and no GPIO: each edge is
+/// pressed and released at once, and nothing is to be masked or acknowledged. It is what a stock
+/// kernel has that gives an interrupt to a program without an access to the device.
+const EVENT: &[Part] = &[
+    Begin("unimux-events"),
+    Texts("compatible", &["gpio-keys"]),
+    Texts("label", &[map::EVENT_LABEL]),
+    Begin("completion-event"),
+    Texts("label", &[map::EVENT_LABEL]),
+    Cells("linux,code", &[KEY_OF_NOBODY]),
+    Cells("interrupts", &[SPI, map::EVENT_INTID - 32, EDGE_RISING]),
+    Cells("debounce-interval", &[0]),
+    End,
+    End,
+];
+
+/// BTN_TRIGGER_HAPPY1 of Linux' input-event-codes.h: no keyboard has it, so no console reads it.
+const KEY_OF_NOBODY: u32 = 0x2c0;
+
 /// The PCI bus: Linux' pci-host-ecam-generic, with one 32-bit window, which is as large as the
 /// function's BAR. INTA of any device is the completion interrupt.
 const PCI: &[Part] = &[
@@ -175,6 +194,7 @@ pub(crate) fn make(guest: &Guest, place: &GuestLayout, function: u32, peers: &[u
     tree.cells("function-id", &[function]);
     tree.cells("peers", peers);
     tree.end();
+    tree.add(EVENT);
     tree.end();
     tree.finish()
 }
