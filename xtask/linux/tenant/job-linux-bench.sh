@@ -8,6 +8,6 @@
 unimux info > /dev/null || exit
 
 case $(argument name) in
-    alice) hammer_and_count && measure bob carol ;;
-    *) unimux serve --once > /dev/null && serve_measure ;;
+    alice) hammer_and_count && measure bob carol && sleeps_well bob && exits_asleep ;;
+    *) unimux serve --once > /dev/null && serve_measure && unimux serve --once --sleep > /dev/null ;;
 esac

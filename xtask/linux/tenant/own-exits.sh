@@ -17,7 +17,9 @@ exits_asleep() {
     interrupts=$(field /tmp/slept interrupt_exits)
     all=$(other_exits /tmp/slept)
     expect "interrupts of the function" "$interrupts" -ge 80 || return
-    say "$all exits but for timers: $(echo "$all $interrupts" | awk '{ printf "%.2f", $1 / $2 }') for each interrupt"
+    each=$(echo "$all $interrupts" | awk '{ printf "%.2f", $1 / $2 }')
+    say "$all exits but for timers: $each for each interrupt"
+    echo "metric exits_per_interrupt $each exits"
 }
 
 # other_exits FILE: prints the exits of a result that are not the kernel's timer's.
