@@ -15,6 +15,8 @@
 //!
 //! A chunk is at most [`CHUNK_MAX`] bytes before escaping. What belongs together on a channel (a
 //! line, a frame of the log) may be cut anywhere; each channel is a stream of its own.
+//!
+//! That is the way out. The way in is simpler: see [`Input`].
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -24,9 +26,11 @@ extern crate std;
 mod check;
 mod decode;
 mod encode;
+mod input;
 
 pub use decode::{Decoder, Event};
 pub use encode::{BREAK, encode};
+pub use input::{Input, TYPISTS_MAX, Typed, type_to};
 
 /// Largest number of bytes that one chunk carries.
 pub const CHUNK_MAX: usize = 64;
