@@ -9,6 +9,7 @@
 //! //! clock: instructions      deterministic; default: host
 //! //! exit: 1                  EL2's exit code; default: 0
 //! //! log: stopped             EL2's log has a line with this text; may be repeated
+//! //! type: bob: ready: hi\r   when a line of bob's has this text, that is typed into it; may be repeated
 //! //! boards: one              on the first board alone, when several are tested; default: all
 //! ```
 
@@ -20,6 +21,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::console::Line;
 use crate::launch::Clock;
+use crate::typist::Cue;
 use crate::workspace;
 
 /// How a claim is tested.
@@ -39,6 +41,8 @@ pub(crate) struct Claim {
     pub(crate) exit: i32,
     /// What EL2's log must have.
     pub(crate) log: Vec<String>,
+    /// What is typed.
+    pub(crate) typed: Vec<Cue>,
     /// One board is enough: it takes long and says nothing of boards.
     pub(crate) one_board: bool,
     /// The golden file.
@@ -113,6 +117,7 @@ fn parse(name: &str, source: &str, golden: PathBuf) -> Result<Claim> {
         clock: Clock::Host,
         exit: 0,
         log: Vec::new(),
+        typed: Vec::new(),
         one_board: false,
         golden,
     };
@@ -138,6 +143,7 @@ fn parse(name: &str, source: &str, golden: PathBuf) -> Result<Claim> {
             }
             "exit" => claim.exit = value.parse().with_context(|| format!("exit {value:?}"))?,
             "log" => claim.log.push(value.to_owned()),
+            "type" => claim.typed.push(Cue::parse(value)?),
             "boards" => {
                 claim.one_board = match value {
                     "one" => true,

@@ -5,6 +5,7 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -12,7 +13,7 @@ use defmt_decoder::Table;
 
 use crate::artifacts::{self, Profile, Program};
 use crate::board::{Board, Machine};
-use crate::console::{Console, Line};
+use crate::console::{Console, Heard, Line};
 use crate::kernel_file;
 use crate::linux_run::{self, LinuxFiles, Watch};
 use crate::machine_tree::{self, Modules, Simulator, loaded};
@@ -20,6 +21,7 @@ use crate::qemu::{self, End};
 use crate::scenario_file::{Loaded, ScenarioFile, Source};
 use crate::start::Start;
 use crate::terminal::Step;
+use crate::typist::Typist;
 use crate::workspace;
 
 /// How the machine keeps time.
@@ -316,6 +318,21 @@ impl Order<'_> {
         limit: Option<Duration>,
         mut each: impl FnMut(Duration, Line) -> ControlFlow<()>,
     ) -> Result<Outcome> {
+        let began = Instant::now();
+        self.run_with(limit, mpsc::channel(), |heard| match heard {
+            Some(Heard::Line(line)) => each(began.elapsed(), line),
+            _ => ControlFlow::Continue(()),
+        })
+    }
+
+    /// The same with somebody at the console: what is sent to `typed` goes over the wire, and what guests
+    /// say is given as it comes, too. Now and then `each` is called with nothing.
+    pub(crate) fn run_with(
+        &self,
+        limit: Option<Duration>,
+        (typed, wire): (Sender<Vec<u8>>, Receiver<Vec<u8>>),
+        mut each: impl FnMut(Option<Heard<'_>>) -> ControlFlow<()>,
+    ) -> Result<Outcome> {
         let machine = self.kit.board.machine()?;
         let mut arguments = self.arguments()?;
         let has_host = self.scenario.kvm_host.is_some();
@@ -325,23 +342,30 @@ impl Order<'_> {
         let mut console = Console::new(table.as_ref(), self.scenario.guests.len());
         let command = qemu::command(&machine.binary, &arguments);
         let mut watch = Watch::new(self.kit.linux.as_ref());
-        let began = Instant::now();
-        let mut each = |line: Line| {
-            watch.hear(&line);
-            each(began.elapsed(), line)
+        let mut typist = Typist::new(&self.scenario.typed, &self.scenario.names())?;
+        let mut each = |heard: Option<Heard<'_>>| {
+            if let Some(Heard::Line(line)) = &heard {
+                watch.hear(line);
+                let keys = typist.hear(line);
+                if !keys.is_empty() {
+                    // Nobody takes it if the run is over.
+                    let _ = typed.send(keys);
+                }
+            }
+            each(heard)
         };
-        let (end, said) = qemu::run(command, limit, |bytes| {
-            let mut flow = ControlFlow::Continue(());
-            console.push(bytes, |line| {
+        let (end, said) = qemu::run(command, Some(wire), limit, |bytes| {
+            let mut flow = each(None);
+            console.push_all(bytes, |heard| {
                 // The lines that came with the one that stops are shown as well.
-                if each(line).is_break() {
+                if each(Some(heard)).is_break() {
                     flow = ControlFlow::Break(());
                 }
             });
             flow
         })?;
         console.finish(|line| {
-            let _ = each(line);
+            let _ = each(Some(Heard::Line(line)));
         });
         let host = watch.failure();
         Ok(Outcome { end, said, host })
@@ -354,7 +378,7 @@ fn dump_tree(machine: &Machine, model: &[String], to: &Path) -> Result<()> {
     let dumpdtb = format!("{},dumpdtb={}", machine.machine, to.display());
     dump.extend(["-M".to_owned(), dumpdtb]);
     let limit = Some(Duration::from_secs(30));
-    let (end, said) = qemu::run(qemu::command(&machine.binary, &dump), limit, |_| {
+    let (end, said) = qemu::run(qemu::command(&machine.binary, &dump), None, limit, |_| {
         ControlFlow::Continue(())
     })?;
     if end != End::Exit(0) {

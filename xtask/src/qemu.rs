@@ -4,11 +4,11 @@
 //! kills QEMU: it is started through `setpriv --pdeathsig` (util-linux), which needs no unsafe code
 //! here and holds even for `kill -9` of xtask.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -29,6 +29,9 @@ pub(crate) enum End {
 
 /// How long QEMU may take to be gone once it has closed its output.
 const EXIT_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long nobody is asked whether to go on.
+const IDLE: Duration = Duration::from_millis(100);
 
 /// A path as the value of an option of QEMU's: a comma separates options; two are one in a value.
 pub(crate) fn option_value(path: &Path) -> String {
@@ -61,14 +64,21 @@ impl Drop for Qemu {
 }
 
 /// Runs a command until it ends, `limit` is over, or `each`, which is given its output as it comes,
-/// breaks off. Returns how it ended and what it said on standard error.
+/// breaks off. While there is no output it is called all the same, now and then, with none. The command's
+/// standard input is what comes out of `input`. Returns how it ended and what it said on
+/// standard error.
 pub(crate) fn run(
     mut command: Command,
+    input: Option<Receiver<Vec<u8>>>,
     limit: Option<Duration>,
     mut each: impl FnMut(&[u8]) -> ControlFlow<()>,
 ) -> Result<(End, String)> {
+    let stdin = match input {
+        Some(_) => Stdio::piped(),
+        None => Stdio::null(),
+    };
     command
-        .stdin(Stdio::null())
+        .stdin(stdin)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let program = command.get_program().to_string_lossy().into_owned();
@@ -78,6 +88,14 @@ pub(crate) fn run(
     let (Some(mut stdout), Some(mut stderr)) = (qemu.0.stdout.take(), qemu.0.stderr.take()) else {
         bail!("{program} has no output");
     };
+    if let (Some(mut stdin), Some(input)) = (qemu.0.stdin.take(), input) {
+        // Apart: it waits for a program that does not read.
+        thread::spawn(move || {
+            input
+                .into_iter()
+                .try_for_each(|bytes| stdin.write_all(&bytes))
+        });
+    }
     let errors = thread::spawn(move || {
         let mut said = Vec::new();
         // What was read until an error is all there is to say.
@@ -95,10 +113,10 @@ pub(crate) fn run(
     });
     let deadline = limit.map(|limit| Instant::now() + limit);
     let end = loop {
-        let left = deadline.map_or(Duration::from_secs(3600), |deadline| {
+        let left = deadline.map_or(IDLE, |deadline| {
             deadline.saturating_duration_since(Instant::now())
         });
-        match receive.recv_timeout(left) {
+        match receive.recv_timeout(left.min(IDLE)) {
             Ok(bytes) => {
                 if each(&bytes).is_break() {
                     break End::Stopped;
@@ -106,12 +124,11 @@ pub(crate) fn run(
             }
             Err(RecvTimeoutError::Disconnected) => break ended(&mut qemu.0)?,
             Err(RecvTimeoutError::Timeout) => {
-                if let Some(limit) = limit {
-                    break End::TimedOut(limit);
+                if each(&[]).is_break() {
+                    break End::Stopped;
                 }
             }
         }
-        // Output that never stops must not stretch the limit.
         if let (Some(limit), Some(deadline)) = (limit, deadline)
             && Instant::now() >= deadline
         {
@@ -151,7 +168,7 @@ mod tests {
 
     fn run_shell(script: &str, limit: Duration) -> (End, String, String) {
         let mut output = Vec::new();
-        let (end, errors) = run(shell(script), Some(limit), |bytes| {
+        let (end, errors) = run(shell(script), None, Some(limit), |bytes| {
             output.extend_from_slice(bytes);
             ControlFlow::Continue(())
         })
@@ -170,6 +187,23 @@ mod tests {
     }
 
     #[test]
+    fn a_program_is_given_its_input() {
+        let (send, input) = mpsc::channel();
+        for part in ["one ", "two\n"] {
+            send.send(part.into()).unwrap();
+        }
+        let mut output = Vec::new();
+        let limit = Some(Duration::from_secs(20));
+        let read = shell("read line; echo \"$line\"");
+        let (end, _) = run(read, Some(input), limit, |bytes| {
+            output.extend_from_slice(bytes);
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+        assert_eq!((end, output.as_slice()), (End::Exit(0), &b"one two\n"[..]));
+    }
+
+    #[test]
     fn a_silent_program_is_stopped_at_its_limit() {
         let since = Instant::now();
         let limit = Duration::from_millis(200);
@@ -181,11 +215,9 @@ mod tests {
     #[test]
     fn a_program_that_never_stops_talking_is_stopped_too() {
         let limit = Duration::from_millis(200);
-        let (end, _) = run(
-            shell("exec yes"),
-            Some(limit),
-            |_| ControlFlow::Continue(()),
-        )
+        let (end, _) = run(shell("exec yes"), None, Some(limit), |_| {
+            ControlFlow::Continue(())
+        })
         .unwrap();
         assert_eq!(end, End::TimedOut(limit));
     }
@@ -194,7 +226,7 @@ mod tests {
     fn the_caller_can_break_off() {
         let limit = Some(Duration::from_secs(20));
         let talk = shell("echo enough; exec sleep 60");
-        let (end, _) = run(talk, limit, |_| ControlFlow::Break(())).unwrap();
+        let (end, _) = run(talk, None, limit, |_| ControlFlow::Break(())).unwrap();
         assert_eq!(end, End::Stopped);
     }
 
@@ -206,7 +238,7 @@ mod tests {
 
     #[test]
     fn a_missing_program_is_an_error_that_says_what_to_do() {
-        let error = run(Command::new("/no/such/program"), None, |_| {
+        let error = run(Command::new("/no/such/program"), None, None, |_| {
             ControlFlow::Continue(())
         })
         .unwrap_err();

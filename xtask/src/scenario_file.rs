@@ -13,6 +13,7 @@ use unimux_scenario::{
     host::FUNCTIONS_DEFAULT,
 };
 
+use crate::typist::Cue;
 use crate::workspace;
 
 /// The whole file.
@@ -45,6 +46,9 @@ pub(crate) struct ScenarioFile {
     /// The guests.
     #[serde(default, rename = "guest")]
     pub(crate) guests: Vec<GuestEntry>,
+    /// What is typed into them; no file says that.
+    #[serde(skip)]
+    pub(crate) typed: Vec<Cue>,
     /// The host of virtual machines.
     #[serde(default)]
     pub(crate) kvm_host: Option<HostEntry>,

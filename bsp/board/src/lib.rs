@@ -1,7 +1,7 @@
 //! What a board says about itself, and no more.
 //!
-//! A board crate implements [`Board`] and [`Console`]: where devices are, how bytes leave the
-//! machine, how a run ends. It does not drive the GIC, the timer or the MMU: those are
+//! A board crate implements [`Board`], [`Console`] and [`Input`]: where devices are, how bytes leave
+//! the machine and come into it, how a run ends. It does not drive the GIC, the timer or the MMU: those are
 //! architecture, and `unimux-el2` has them.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -41,17 +41,31 @@ pub trait Console: Send {
     fn write(&mut self, byte: u8);
 }
 
+/// The way in for bytes.
+pub trait Input: Send {
+    /// Has the UART interrupt whenever there is a byte.
+    fn listen(&mut self);
+
+    /// Takes the next byte. Once there is none the interrupt is over until one comes.
+    fn read(&mut self) -> Option<u8>;
+}
+
 /// What can be taken from a board once.
 #[derive(Debug)]
-pub struct Parts<C> {
+pub struct Parts<C, I> {
     /// The console.
     pub console: C,
+    /// What is typed.
+    pub input: I,
 }
 
 /// A board.
 pub trait Board {
     /// The driver of its console.
     type Console: Console;
+
+    /// The driver of the way in.
+    type Input: Input;
 
     /// The kind of its interrupt controller: [`GicV2`] or [`GicV3`]. The image has the driver and
     /// the guests' model of that kind alone.
@@ -71,11 +85,14 @@ pub trait Board {
     /// Where the interrupt controller is.
     const GIC: Self::Gic;
 
+    /// INTID of the SPI that the UART of [`Self::Input`] raises.
+    const INPUT_INTID: u32;
+
     /// Where the device tree may be when the loader leaves none in x0.
     const FALLBACK_DEVICE_TREE: Option<u64>;
 
     /// Takes the board's parts; `None` when they are taken already.
-    fn take() -> Option<Parts<Self::Console>>;
+    fn take() -> Option<Parts<Self::Console, Self::Input>>;
 
     /// The console once more, for the last words of a core that panics: it may interleave with
     /// whatever other cores write.

@@ -35,6 +35,7 @@ static TAKEN: AtomicBool = AtomicBool::new(false);
 
 impl<G: Model> Board for Virt<G> {
     type Console = Pl011;
+    type Input = Pl011;
     type Gic = G::Gic;
 
     const NAME: &'static str = G::NAME;
@@ -50,9 +51,12 @@ impl<G: Model> Board for Virt<G> {
 
     const GIC: G::Gic = G::GIC;
 
+    /// SPI 1 (`a15irqmap`).
+    const INPUT_INTID: u32 = 32 + 1;
+
     const FALLBACK_DEVICE_TREE: Option<u64> = Some(0x4000_0000);
 
-    fn take() -> Option<Parts<Pl011>> {
+    fn take() -> Option<Parts<Pl011, Pl011>> {
         // A load and a store: the boot core alone takes, before any other runs.
         if TAKEN.load(Relaxed) {
             return None;
@@ -60,6 +64,7 @@ impl<G: Model> Board for Virt<G> {
         TAKEN.store(true, Relaxed);
         Some(Parts {
             console: Pl011::at(UART.base),
+            input: Pl011::at(UART.base),
         })
     }
 

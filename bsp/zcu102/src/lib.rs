@@ -23,6 +23,7 @@ static TAKEN: AtomicBool = AtomicBool::new(false);
 
 impl Board for Zcu102 {
     type Console = CadenceUart;
+    type Input = CadenceUart;
     type Gic = GicV2;
 
     const NAME: &'static str = "zcu102";
@@ -59,10 +60,13 @@ impl Board for Zcu102 {
         ],
     };
 
+    /// UG1085, system interrupts: UART0 is SPI 21.
+    const INPUT_INTID: u32 = 32 + 21;
+
     /// Between what firmware may keep and the image: for a debugger, which sets no registers.
     const FALLBACK_DEVICE_TREE: Option<u64> = Some(0x0010_0000);
 
-    fn take() -> Option<Parts<CadenceUart>> {
+    fn take() -> Option<Parts<CadenceUart, CadenceUart>> {
         // A load and a store: the boot core alone takes, before any other runs.
         if TAKEN.load(Relaxed) {
             return None;
@@ -70,6 +74,7 @@ impl Board for Zcu102 {
         TAKEN.store(true, Relaxed);
         Some(Parts {
             console: CadenceUart::at(UART.base),
+            input: CadenceUart::at(UART.base),
         })
     }
 

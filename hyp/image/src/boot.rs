@@ -23,7 +23,7 @@ use unimux_tree::Tree;
 
 use crate::{
     board::{GIC, ThisBoard},
-    console, dma, end, entropy, guest, heap, host, last_words, machine, memory,
+    console, dma, end, entropy, guest, heap, host, input, last_words, machine, memory,
     role::{self, engine},
     virtio,
 };
@@ -68,6 +68,8 @@ extern "C" fn image_main(tree: u64) -> ! {
     let slots = memory::map(&tree, &scenario, &layout, choice.registers());
     if scenario.host.is_some() {
         console::leave_uart(&tree);
+    } else {
+        input::init(parts.input);
     }
     for guest in &scenario.guests {
         if let Err(reason) = unimux_scenario::check_image(guest, memory::module(&guest.image)) {

@@ -6,6 +6,7 @@
 
 use core::sync::atomic::Ordering;
 
+use unimux_board::Board;
 use unimux_el2::{
     interrupts::{Controller, Interrupt},
     lists::ListRegisters,
@@ -15,9 +16,13 @@ use unimux_trap::SystemRegister;
 use unimux_vgic::{Intid, LISTS_MAX, Line, VcpuSet};
 
 use crate::{
-    board::GIC,
+    board::{GIC, ThisBoard},
     gic::{GuestGic, Kind, Model},
-    guest::Guest,
+    guest::{
+        Guest,
+        console::{GuestConsole, wait_for_room},
+    },
+    input,
 };
 
 /// A register of the emulated GIC.
@@ -97,6 +102,8 @@ impl VcpuInterrupts {
     /// Takes all physical interrupts that are pending on this core, and has `count` count them.
     pub(crate) fn take_all(&mut self, mut count: impl FnMut(Interrupt)) {
         self.retire();
+        // A prompt is no whole line, and whoever printed it may wait for an answer now.
+        self.guest.console.lock().flush();
         while let Some(interrupt) = GIC.take() {
             count(interrupt);
             match interrupt {
@@ -114,7 +121,9 @@ impl VcpuInterrupts {
                 }
                 // What a peer did is in the model already; the refill finds it. So does it after a
                 // maintenance interrupt.
-                Interrupt::Peer | Interrupt::Maintenance | Interrupt::Other(_) => {}
+                Interrupt::Peer | Interrupt::Maintenance => {}
+                Interrupt::Other(ThisBoard::INPUT_INTID) => input::take(),
+                Interrupt::Other(_) => {}
             }
         }
     }
@@ -128,6 +137,28 @@ impl VcpuInterrupts {
     /// A store to the emulated GIC.
     pub(crate) fn store(&mut self, place: Place, len_bytes: usize, value: u64) {
         self.change(|gic, vcpu| Kind::store(gic, vcpu, place, len_bytes, value));
+    }
+
+    /// A load from the UART.
+    pub(crate) fn load_uart(&mut self, offset: u64) -> u64 {
+        self.access_uart(|uart| uart.read(offset))
+    }
+
+    /// A store to the UART, which may have to wait.
+    pub(crate) fn store_uart(&mut self, offset: u64, value: u64) {
+        wait_for_room(&self.guest.console);
+        self.access_uart(|uart| uart.write(offset, value));
+    }
+
+    fn access_uart<T>(&mut self, access: impl FnOnce(&mut GuestConsole) -> T) -> T {
+        let guest = self.guest;
+        let mut console = guest.console.lock();
+        let result = access(&mut console);
+        if let Some(level) = console.take_change() {
+            // Under the console's lock, as what is typed changes the level too.
+            self.change(|gic, _| gic.assert(input::UART, level));
+        }
+        result
     }
 
     /// A store to the configuration space of the PCI bus.

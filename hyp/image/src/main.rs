@@ -32,6 +32,8 @@ mod heap;
 #[cfg(target_os = "none")]
 mod host;
 #[cfg(target_os = "none")]
+mod input;
+#[cfg(target_os = "none")]
 mod interrupts;
 #[cfg(target_os = "none")]
 mod invariant;

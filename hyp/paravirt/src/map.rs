@@ -9,7 +9,7 @@
 //! 0x0800_0000  GICD      64 KiB   emulated, every access exits
 //! 0x0801_0000  GICC       8 KiB   of a GICv2: mapped, accesses do not exit
 //! 0x080a_0000  GICR     128 KiB   of a GICv3: per vCPU, emulated
-//! 0x0900_0000  PL011      4 KiB   emulated, transmit only
+//! 0x0900_0000  PL011      4 KiB   emulated
 //! 0x0a00_0000  doorbell   4 KiB   mapped RW: stores do not exit; with the next page BAR 0 of the
 //! 0x0a00_1000  info       4 KiB   mapped RO                      function on the PCI bus
 //! 0x0a00_2000  counters   4 KiB   mapped RO: loads do not exit
@@ -35,7 +35,7 @@ pub const GICR_BASE: u64 = 0x080a_0000;
 /// Bytes from one vCPU's redistributor to the next: RD_base and SGI_base frames (GICv3, no VLPI).
 pub const GICR_STRIDE: u64 = 0x2_0000;
 
-/// The transmit-only PL011.
+/// The PL011.
 pub const UART_BASE: u64 = 0x0900_0000;
 /// Bytes of the PL011's frame.
 pub const UART_SIZE: u64 = 0x1000;
@@ -74,6 +74,8 @@ pub const VCPUS_MAX: usize = 8;
 
 /// Number of SPIs a guest's distributor has (INTID 32 to 95).
 pub const SPIS: u32 = 64;
+/// INTID of the PL011: SPI 1.
+pub const UART_INTID: u32 = 33;
 /// INTID of the interrupt that an armed completion queue raises: SPI 16.
 pub const COMPLETION_INTID: u32 = 48;
 /// INTID of the same as an event: an edge that no register of the function masks. SPI 17.

@@ -137,7 +137,11 @@ impl Test {
         refused.retain(|it| wanted(&it.name) && first);
         let scenarios: Vec<ScenarioFile> = claims
             .iter()
-            .map(|it| ScenarioFile::load(&it.scenario))
+            .map(|it| {
+                let mut scenario = ScenarioFile::load(&it.scenario)?;
+                scenario.typed.clone_from(&it.typed);
+                Ok(scenario)
+            })
             .collect::<Result<_>>()?;
         let mut count = Count::default();
         if claims.is_empty() && refused.is_empty() {

@@ -67,6 +67,10 @@ pub trait Controller {
     /// Interrupts the core `affinity`, if it has been brought up. What was stored before is visible
     /// to it when it takes the interrupt, or when it has come up.
     fn send(&self, affinity: u64, sender: Sender);
+
+    /// Has the SPI `intid` of a device of EL2's own, a level, interrupt the core `affinity` from now on,
+    /// if it has been brought up. One call at a time.
+    fn route(&self, intid: u32, affinity: u64);
 }
 
 /// SGI from the engine core.

@@ -120,6 +120,19 @@ const NOBODY: u64 = u64::MAX;
 /// can read.
 static AFFINITIES: [AtomicU64; CORES_MAX] = [const { AtomicU64::new(NOBODY) }; CORES_MAX];
 
+/// The CPU interface of a core, once it has been brought up.
+fn interface_of(affinity: u64) -> Option<usize> {
+    let of_core = |it: &AtomicU64| it.load(Relaxed) == affinity;
+    AFFINITIES.iter().position(of_core)
+}
+
+/// Writes the byte of interrupt `intid` in `registers`, which hold four in a word.
+fn set_byte(registers: &[ReadWrite<u32>], intid: u32, value: u8) {
+    let (word, shift) = (&registers[(intid / 4) as usize], 8 * (intid % 4));
+    let others = word.get() & !(0xff << shift);
+    word.set(others | u32::from(value) << shift);
+}
+
 impl Gic<GicV2> {
     fn distributor(&self) -> &Distributor {
         // SAFETY: the promise of `Gic::new`; register cells may be shared.
@@ -165,9 +178,7 @@ impl Controller for Gic<GicV2> {
         distributor.clear_enable[0].set(u32::MAX);
         distributor.clear_active[0].set(u32::MAX);
         for intid in OURS {
-            let (word, shift) = ((intid / 4) as usize, 8 * (intid % 4));
-            let others = distributor.priority[word].get() & !(0xff << shift);
-            distributor.priority[word].set(others | u32::from(PRIORITY) << shift);
+            set_byte(&distributor.priority, intid, PRIORITY);
             distributor.set_enable[0].set(1 << intid);
         }
         let interface = self.cpu_interface();
@@ -214,14 +225,22 @@ impl Controller for Gic<GicV2> {
         // What was stored before is visible before the core is looked for and interrupted. One that
         // is not found looks at it when it has come up: see `bring_up_core`.
         dsb(ISH);
-        let of_core = |it: &AtomicU64| it.load(Relaxed) == affinity;
-        if let Some(interface) = AFFINITIES.iter().position(of_core) {
+        if let Some(interface) = interface_of(affinity) {
             let targets = SoftwareInterrupt::TARGETS.val(1 << interface);
             let intid = SoftwareInterrupt::INTID.val(match sender {
                 Sender::Engine => ENGINE,
                 Sender::Peer => PEER,
             });
             self.distributor().software_interrupt.write(targets + intid);
+        }
+    }
+
+    fn route(&self, intid: u32, affinity: u64) {
+        if let Some(interface) = interface_of(affinity) {
+            let distributor = self.distributor();
+            set_byte(&distributor.priority, intid, PRIORITY);
+            set_byte(&distributor.targets, intid, 1 << interface);
+            distributor.set_enable[(intid / 32) as usize].set(1 << (intid % 32));
         }
     }
 }

@@ -18,10 +18,27 @@ use arm_sysregs::el1::{
     accessors::{write_icc_ctlr_el1, write_icc_dir_el1},
     registers::{IccCtlrEl1, IccDirEl1},
 };
+use tock_registers::{interfaces::Writeable, register_structs, registers::ReadWrite};
 use unimux_board::GicV3;
 
 use super::{Controller, ENGINE, Interrupt, InterruptError, OURS, PEER, PRIORITY, Sender};
-use crate::{core_id, gic::Gic};
+use crate::{
+    core_id,
+    gic::{Gic, registers},
+};
+
+register_structs! {
+    /// IHI 0069, table 12-26: what is written while cores run, when the driver is gone.
+    Distributor {
+        (0x0000 => _reserved0),
+        (0x0100 => set_enable: [ReadWrite<u32>; 32]),
+        (0x0180 => _reserved1),
+        (0x0400 => priority: [ReadWrite<u8>; 1020]),
+        (0x07fc => _reserved2),
+        (0x6000 => route: [ReadWrite<u64>; 1020]),
+        (0x7fe0 => @END),
+    }
+}
 
 /// The driver's names of what EL2 enables.
 const INTIDS: [IntId; OURS.len()] = {
@@ -122,6 +139,16 @@ impl Controller for Gic<GicV3> {
         let sent = GicCpuInterface::send_sgi(sgi, target, SgiTargetGroup::CurrentGroup1);
         assert!(sent.is_ok(), "the interrupt is an SGI");
         aarch64_cpu::asm::barrier::isb(aarch64_cpu::asm::barrier::SY);
+    }
+
+    fn route(&self, intid: u32, affinity: u64) {
+        // SAFETY: the promise of `Gic::new`; of these registers the driver writes none of this SPI.
+        let distributor: &Distributor = unsafe { registers(self.frames().distributor.base) };
+        let index = intid as usize;
+        distributor.priority[index].set(PRIORITY);
+        // GICD_IROUTER has the affinity as MPIDR_EL1 has it (12.9.22), and bit 31 zero: this core alone.
+        distributor.route[index].set(affinity);
+        distributor.set_enable[index / 32].set(1 << (intid % 32));
     }
 }
 

@@ -24,11 +24,10 @@ pub(super) fn data(
     };
     let ipa = ipa.get();
     if let Some(offset) = within(ipa, map::UART_BASE, map::UART_SIZE) {
-        let mut console = guest.console.lock();
         let outcome = match access.direction {
-            Direction::Read => Outcome::Loaded(access, console.read(offset)),
+            Direction::Read => Outcome::Loaded(access, interrupts.load_uart(offset)),
             Direction::Write => {
-                console.write(offset, access.stored_value(registers));
+                interrupts.store_uart(offset, access.stored_value(registers));
                 Outcome::Done
             }
         };

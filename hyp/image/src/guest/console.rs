@@ -1,12 +1,13 @@
-//! A guest's PL011: transmit only, a line at a time, never faster than its share.
+//! A guest's console: its UART, and the way out, a line at a time and never faster than its share.
 //!
-//! Source of the registers: PL011 TRM, DDI 0183, section 3.2. A guest that writes faster than
-//! [`BYTES_PER_SECOND`] sees its transmit FIFO full, as on a real line; what it writes all the
-//! same is lost, as on a real line. So it cannot keep the UART from the log and from other guests.
+//! A vCPU that writes faster than [`BYTES_PER_SECOND`] waits at EL2 for each byte, as at a full FIFO on a
+//! real line, so nothing is lost; the wait is its own, and the UART is left for the log and for other
+//! guests.
 
 use heapless::Vec;
-use unimux_el2::time;
+use unimux_el2::{lock::Lock, time};
 use unimux_serial::Channel;
+use unimux_uart::Uart;
 
 /// What a guest may print in the long run.
 const BYTES_PER_SECOND: u64 = 64 << 10;
@@ -15,33 +16,21 @@ const BURST_BYTES: u64 = 64 << 10;
 /// Longest piece of a line that is sent in one.
 const LINE_MAX: usize = 160;
 
-/// Data register.
-const DR: u64 = 0x000;
-/// Flag register.
-const FR: u64 = 0x018;
-/// Raw interrupt status, masked interrupt status.
-const RIS: u64 = 0x03c;
-const MIS: u64 = 0x040;
-/// First identification register; eight of them, one byte each (sections 3.3.15 to 3.3.22).
-const PERIPHERAL_ID: u64 = 0xfe0;
-const IDENTIFICATION: [u8; 8] = [0x11, 0x10, 0x14, 0x00, 0x0d, 0xf0, 0x05, 0xb1];
-
-/// FR: transmit FIFO empty, receive FIFO empty, transmit FIFO full.
-const TXFE: u64 = 1 << 7;
-const RXFE: u64 = 1 << 4;
-const TXFF: u64 = 1 << 5;
-
 /// The console.
 pub(crate) struct GuestConsole {
     channel: Channel,
+    uart: Uart,
     line: Vec<u8, LINE_MAX>,
+    /// Somebody typed, and no line was ended since: what comes now is an echo, and is sent at once.
+    is_typing: bool,
+    /// Nothing was written since something was read.
+    has_looked: bool,
+    /// The level of the interrupt line that was last told.
+    told: bool,
     /// Bytes that may be printed now.
     allowance: u64,
     /// When the allowance was last filled up.
     filled_at: u64,
-    /// The settings that a driver writes and reads back: all plain 32-bit words below 0x50.
-    settings: [u32; 20],
-    lost: u64,
 }
 
 impl GuestConsole {
@@ -49,56 +38,64 @@ impl GuestConsole {
     pub(crate) fn new(index: usize) -> Self {
         Self {
             channel: Channel::Guest(index as u8),
+            uart: Uart::new(),
             line: Vec::new(),
+            is_typing: false,
+            has_looked: false,
+            told: false,
             allowance: BURST_BYTES,
             filled_at: 0,
-            settings: [0; 20],
-            lost: 0,
         }
+    }
+
+    /// For the next life: the rest of a line is sent, what was typed is forgotten.
+    pub(crate) fn reset(&mut self) {
+        self.flush();
+        self.uart = Uart::new();
+        self.is_typing = false;
+        self.told = false;
     }
 
     /// What a load at `offset` sees.
     pub(crate) fn read(&mut self, offset: u64) -> u64 {
-        match offset {
-            FR => {
-                self.fill_up();
-                RXFE | if self.allowance == 0 { TXFF } else { TXFE }
-            }
-            DR | RIS | MIS => 0,
-            PERIPHERAL_ID.. => {
-                let index = ((offset - PERIPHERAL_ID) / 4) as usize;
-                u64::from(IDENTIFICATION.get(index).copied().unwrap_or(0))
-            }
-            _ => u64::from(
-                self.settings
-                    .get((offset / 4) as usize)
-                    .copied()
-                    .unwrap_or(0),
-            ),
+        // Who looks again and again waits for an answer to what is no whole line.
+        if core::mem::replace(&mut self.has_looked, true) {
+            self.flush();
         }
+        u64::from(self.uart.read(offset))
     }
 
     /// Takes a store at `offset`.
     pub(crate) fn write(&mut self, offset: u64, value: u64) {
-        if offset == DR {
-            self.put(value as u8);
-        } else if let Some(setting) = self.settings.get_mut((offset / 4) as usize) {
-            *setting = value as u32;
+        if let Some(byte) = self.uart.write(offset, value as u32) {
+            self.put(byte);
         }
     }
 
+    /// Somebody types.
+    pub(crate) fn receive(&mut self, byte: u8) {
+        self.is_typing = true;
+        self.flush();
+        self.uart.receive(byte);
+    }
+
+    /// The level of the interrupt line, if it has changed since this was last asked.
+    pub(crate) fn take_change(&mut self) -> Option<bool> {
+        let level = self.uart.is_interrupting();
+        let has_changed = core::mem::replace(&mut self.told, level) != level;
+        has_changed.then_some(level)
+    }
+
     fn put(&mut self, byte: u8) {
-        self.fill_up();
-        if self.allowance == 0 {
-            self.lost += 1;
-            return;
-        }
-        self.allowance -= 1;
+        self.has_looked = false;
+        self.allowance = self.allowance.saturating_sub(1);
         // Room is made below, so this cannot fail.
         let _ = self.line.push(byte);
-        if byte == b'\n' || self.line.is_full() {
+        let is_end = byte == b'\n';
+        if is_end || self.is_typing || self.line.is_full() {
             self.flush();
         }
+        self.is_typing &= !is_end;
     }
 
     /// Sends what there is of a line.
@@ -109,9 +106,10 @@ impl GuestConsole {
         }
     }
 
-    /// Bytes lost since this was last asked.
-    pub(crate) fn take_lost(&mut self) -> u64 {
-        core::mem::take(&mut self.lost)
+    /// Whether a byte may be printed now.
+    fn has_room(&mut self) -> bool {
+        self.fill_up();
+        self.allowance > 0
     }
 
     fn fill_up(&mut self) {
@@ -127,5 +125,13 @@ impl GuestConsole {
             self.allowance = self.allowance.saturating_add(gained).min(BURST_BYTES);
             self.filled_at = now;
         }
+    }
+}
+
+/// Waits until a byte may be printed: some 15 us at most, if no other vCPU of the guest prints. Others have
+/// the lock in between.
+pub(crate) fn wait_for_room(console: &Lock<GuestConsole>) {
+    while !console.lock().has_room() {
+        time::yield_now();
     }
 }

@@ -90,7 +90,7 @@ const INTERRUPT_CONTROLLER: &[Part] = &[
 const UART: &[Part] = &[
     Texts("compatible", &["arm,pl011", "arm,primecell"]),
     Cells("reg", &reg(map::UART_BASE, map::UART_SIZE)),
-    Cells("interrupts", &[SPI, 1, LEVEL_HIGH]),
+    Cells("interrupts", &[SPI, map::UART_INTID - 32, LEVEL_HIGH]),
     Cells("clocks", &[CLOCK, CLOCK]),
     Texts("clock-names", &["uartclk", "apb_pclk"]),
     End,

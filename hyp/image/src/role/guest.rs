@@ -1,22 +1,17 @@
 //! A guest's core: runs one vCPU, in every life of its guest.
 
-use unimux_el2::{
-    interrupts::{Controller, Interrupt},
-    stage2::LoadedGuest,
-    time,
-    vcpu::Vcpu,
-};
+use unimux_el2::{interrupts::Interrupt, stage2::LoadedGuest, time, vcpu::Vcpu};
 use unimux_memory::Ipa;
 use unimux_paravirt::{ExitReason, map};
 use unimux_scenario::OnFault;
 
 use crate::{
-    board::GIC,
     exit::{self, Outcome},
     guest::{
-        Guest,
+        self, Guest,
         lifecycle::{End, FunctionState},
     },
+    input,
     interrupts::VcpuInterrupts,
     invariant::holds,
 };
@@ -26,6 +21,9 @@ pub(crate) fn run(guest: &'static Guest, vcpu: usize) -> ! {
     let mut interrupts = VcpuInterrupts::new(guest, vcpu);
     if vcpu == 0 {
         begin_life(guest);
+        if core::ptr::eq(guest, &guest::all()[0]) {
+            input::begin(guest);
+        }
     }
     loop {
         let life = guest.lifecycle.life();
@@ -37,7 +35,7 @@ pub(crate) fn run(guest: &'static Guest, vcpu: usize) -> ! {
         }
         guest.lifecycle.park();
         if vcpu == 0 {
-            keep(guest);
+            keep(guest, &mut interrupts);
         } else {
             wait_for_next_life(guest, life, &mut interrupts);
         }
@@ -132,7 +130,7 @@ fn begin_life(guest: &Guest) {
 
 /// Keeper: the guest is stopping and this core has left it. Takes the function back, then begins
 /// the next life or ends the last.
-fn keep(guest: &Guest) {
+fn keep(guest: &Guest, interrupts: &mut VcpuInterrupts) {
     // Stop.
     while guest.lifecycle.parked() < guest.vcpus.len() {
         time::yield_now();
@@ -140,15 +138,7 @@ fn keep(guest: &Guest) {
     for vcpu in &guest.vcpus {
         vcpu.set_off();
     }
-    guest.console.lock().flush();
-    let lost = guest.console.lock().take_lost();
-    if lost > 0 {
-        defmt::warn!(
-            "{=str}: {=u64} bytes of its console were too fast and lost",
-            guest.name,
-            lost
-        );
-    }
+    guest.console.lock().reset();
     // Unmap the doorbell. The guest's VMID is loaded on this core, which the TLB maintenance needs.
     let doorbell = Ipa::new(map::DOORBELL_BASE);
     let withheld = guest.tables.lock().withhold(&mut LoadedGuest, doorbell);
@@ -164,7 +154,8 @@ fn keep(guest: &Guest) {
         guest.lifecycle.finish(failed);
         loop {
             time::wait_for_interrupt();
-            while GIC.take().is_some() {}
+            // This core may be the one that hears what is typed for others.
+            interrupts.take_all(|_| {});
         }
     }
     guest.gic.lock().reset();
