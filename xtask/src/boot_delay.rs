@@ -139,7 +139,7 @@ fn without(order: &Order<'_>) -> Result<Boot> {
     let command = qemu::command(&machine.binary, &arguments);
     let (mut boot, mut console) = (Boot::default(), Console::new(None, 0));
     let began = Instant::now();
-    let (end, said) = qemu::run(command, Some(LIMIT), |bytes| {
+    let (end, said) = qemu::run(command, None, Some(LIMIT), |bytes| {
         console.push(bytes, |line| boot.hear(began.elapsed(), &line));
         ControlFlow::Continue(())
     })?;

@@ -59,6 +59,20 @@ impl Line {
     }
 }
 
+/// What comes out of the stream.
+#[derive(Debug)]
+pub(crate) enum Heard<'a> {
+    /// A line.
+    Line(Line),
+    /// Bytes of a guest's console as they came; lines are made of the same.
+    Bytes {
+        /// Which guest of the scenario.
+        index: usize,
+        /// What it said.
+        bytes: &'a [u8],
+    },
+}
+
 /// Makes lines from bytes.
 pub(crate) struct Console<'t> {
     decoder: Decoder,
@@ -81,14 +95,27 @@ impl<'t> Console<'t> {
 
     /// Takes bytes; gives every line that they complete.
     pub(crate) fn push(&mut self, bytes: &[u8], mut line: impl FnMut(Line)) {
+        self.push_all(bytes, |heard| {
+            if let Heard::Line(whole) = heard {
+                line(whole);
+            }
+        });
+    }
+
+    /// The same, and gives what guests say as it comes.
+    pub(crate) fn push_all(&mut self, bytes: &[u8], mut each: impl FnMut(Heard<'_>)) {
         for byte in bytes {
             let event = self.decoder.push(*byte);
+            if let Some(Event::Chunk(Channel::Guest(index), bytes)) = event {
+                let index = usize::from(index);
+                each(Heard::Bytes { index, bytes });
+            }
             event_to_lines(
                 event,
                 &mut self.log,
                 &mut self.text,
                 &mut self.guests,
-                &mut line,
+                &mut |line| each(Heard::Line(line)),
             );
         }
     }
@@ -250,6 +277,19 @@ mod tests {
             guest(1, "rest"),
         ];
         assert_eq!(lines(&stream, 2), expected);
+    }
+
+    #[test]
+    fn what_a_guest_says_is_given_as_it_comes_too() {
+        let (mut stream, mut said) = (Vec::new(), Vec::new());
+        for part in ["$ ", "\x1b[m\r\n"] {
+            encode(Channel::Guest(1), part.as_bytes(), |byte| stream.push(byte));
+        }
+        Console::new(None, 2).push_all(&stream, |heard| match heard {
+            Heard::Bytes { index, bytes } => said.push((index, bytes.to_vec())),
+            Heard::Line(line) => assert_eq!(line, guest(1, "$ \\u{1b}[m")),
+        });
+        assert_eq!(said, [(1, b"$ ".to_vec()), (1, b"\x1b[m\r\n".to_vec())]);
     }
 
     #[test]

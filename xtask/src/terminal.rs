@@ -23,7 +23,8 @@ pub(crate) fn colours() -> bool {
 
 /// Shows an error with all its causes.
 pub(crate) fn error(error: &anyhow::Error) {
-    eprintln!("{} {error:#}", paint("error:", Style::new().red().bold()));
+    let head = paint("error:", Style::new().red().bold(), colours());
+    eprintln!("{head} {error:#}");
 }
 
 /// Shows a line that is not part of the result.
@@ -31,8 +32,8 @@ pub(crate) fn note(text: impl AsRef<str>) {
     eprintln!("{}", text.as_ref());
 }
 
-fn paint(text: &str, style: Style) -> String {
-    if colours() {
+fn paint(text: &str, style: Style, colours: bool) -> String {
+    if colours {
         text.style(style).to_string()
     } else {
         text.to_owned()
@@ -119,6 +120,7 @@ pub(crate) struct Screen {
     guests: Vec<String>,
     width: usize,
     json: bool,
+    colours: bool,
 }
 
 impl Screen {
@@ -129,6 +131,15 @@ impl Screen {
             guests,
             width,
             json,
+            colours: colours(),
+        }
+    }
+
+    /// The same without colours, for files.
+    pub(crate) fn plain(guests: Vec<String>) -> Self {
+        Self {
+            colours: false,
+            ..Self::new(guests, false)
         }
     }
 
@@ -143,7 +154,9 @@ impl Screen {
         let _ = writeln!(std::io::stdout(), "{text}");
     }
 
-    fn text(&self, line: &Line) -> String {
+    /// A line as text.
+    pub(crate) fn text(&self, line: &Line) -> String {
+        let paint = |text: &str, style| paint(text, style, self.colours);
         match line {
             Line::Guest { index, text } => {
                 let name = self.guests.get(*index).map_or("?", String::as_str);

@@ -225,7 +225,7 @@ fn takes_it_over_its_console(stage: &Stage) -> Result<Tried> {
     let (send, receive) = mpsc::channel();
     let board = thread::spawn(move || {
         let mut said = String::new();
-        qemu::run(command, Some(LIMIT), |bytes| {
+        qemu::run(command, None, Some(LIMIT), |bytes| {
             said += &String::from_utf8_lossy(bytes);
             if let Some(port) = terminal(&said) {
                 // Whoever does not listen any more has failed already.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -13,8 +14,13 @@ use crate::board::Board;
 use crate::launch::{Clock, Kit, Order};
 use crate::linux_run::{LinuxFiles, OwnFiles};
 use crate::scenario_file::ScenarioFile;
+use crate::session::{self, Session, Wanted};
 use crate::start::{self, Start};
-use crate::terminal::{self, Screen};
+use crate::terminal;
+use crate::typist::Cue;
+
+/// Seconds until a run is stopped, if nobody is there to do it.
+const LIMIT_SECONDS: u64 = 180;
 
 /// Runs a scenario in QEMU and shows each guest's lines under its name.
 ///
@@ -23,7 +29,12 @@ use crate::terminal::{self, Screen};
 /// operations. The exit code is 0 only if all of it is right: it is the code that EL2 ends the run
 /// with (1: a guest failed; 101: Unimux failed), or 124 if the time is over.
 ///
+/// On a terminal, Ctrl-A and a key choose what it shows, and whose console is typed to: 1 the first guest, 2
+/// the second, and so on; 0 all, prefixed by their names; e Unimux's own log; q ends the run. Elsewhere all is
+/// shown. What each said is kept in target/log, in any case.
+///
 ///   cargo xtask run --payload some.file
+///   cargo xtask run --scenario linux-shell      two Debian guests with shells
 ///   cargo xtask run --scenario my/scenario.toml --icount
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
@@ -45,9 +56,15 @@ pub(crate) struct Run {
     /// Deterministic: one instruction takes one nanosecond, cores take turns.
     #[arg(long)]
     icount: bool,
-    /// Seconds until a run that does not end is stopped.
-    #[arg(long, default_value_t = 180)]
-    timeout: u64,
+    /// Seconds until a run that does not end is stopped [default: 180; none with somebody at the terminal].
+    #[arg(long)]
+    timeout: Option<u64>,
+    /// Type standard input, if it is no terminal, into the console of this guest.
+    #[arg(long, value_name = "GUEST")]
+    input: Option<String>,
+    /// When GUEST prints AFTER, type TEXT (with \r for Return) into its console. May be repeated.
+    #[arg(long = "type", value_name = "GUEST: AFTER: TEXT", value_parser = Cue::parse)]
+    typed: Vec<Cue>,
     /// Number of cores [default: what the board says].
     #[arg(long)]
     cores: Option<u32>,
@@ -68,7 +85,8 @@ pub(crate) struct Run {
 impl Run {
     pub(crate) fn run(self) -> Result<ExitCode> {
         let board = Board::load(&self.board)?;
-        let scenario = ScenarioFile::load(&self.scenario)?;
+        let mut scenario = ScenarioFile::load(&self.scenario)?;
+        scenario.typed = self.typed;
         setup::ensure(&board)?;
         let mut kit = Kit::build(board, Profile::from_flag(self.release), &[&scenario])?;
         kit.payload = self.payload.map(std::path::absolute).transpose()?;
@@ -97,9 +115,19 @@ impl Run {
                 kit.unimux.elf.display()
             ));
         }
-        let limit = (!self.gdb).then(|| Duration::from_secs(self.timeout));
-        let screen = Screen::new(scenario.names(), self.json);
-        let outcome = order.run(limit, |line| screen.show(&line))?;
+        let patient = self.gdb || session::has_person(self.json);
+        let limit = self.timeout.or((!patient).then_some(LIMIT_SECONDS));
+        let limit = limit.map(Duration::from_secs);
+        let (typed, wire) = mpsc::channel();
+        let wanted = Wanted {
+            scenario: &self.scenario,
+            json: self.json,
+            input: self.input.as_deref(),
+        };
+        let mut session = Session::begin(wanted, scenario.names(), typed.clone())?;
+        let outcome = order.run_with(limit, (typed, wire), |heard| session.hear(heard));
+        let logs = session.end();
+        let outcome = outcome?;
         if self.json {
             let failure = outcome.failure();
             println!(
@@ -110,6 +138,9 @@ impl Run {
             terminal::note(format!("\nFailed: {failure}"));
         } else {
             terminal::note("\nAll guests ended well.");
+        }
+        if !self.json {
+            terminal::note(format!("What each said: {logs}"));
         }
         Ok(outcome.exit_code())
     }
