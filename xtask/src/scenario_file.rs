@@ -113,6 +113,9 @@ const JOB: &str = "unimux.job=";
 pub(crate) struct GuestEntry {
     name: String,
     cores: Vec<u32>,
+    /// Shares them, with this weight.
+    #[serde(default)]
+    share: Option<u32>,
     #[serde(deserialize_with = "bytes")]
     memory: u64,
     #[serde(default)]
@@ -294,6 +297,7 @@ impl ScenarioFile {
             guests.push(Guest {
                 name: entry.name.clone(),
                 cores: entry.cores.clone(),
+                share: entry.share,
                 memory_bytes: entry.memory,
                 memory_at: entry.memory_at,
                 image: place(&entry.image, Loaded::Image)?,

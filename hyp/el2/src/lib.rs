@@ -12,6 +12,7 @@ extern crate alloc;
 pub mod backtrace;
 pub mod boot;
 pub mod cache;
+pub mod context;
 pub mod core_id;
 pub mod fault;
 pub mod gic;

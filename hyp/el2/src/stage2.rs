@@ -22,12 +22,15 @@ pub struct Stage2 {
 }
 
 impl Stage2 {
-    /// Makes it the stage 2 of this core, with nothing in the TLBs from whoever had the VMID
-    /// before.
-    pub(crate) fn activate(&self) {
+    /// Makes it the stage 2 of this core. What is in the TLBs under other VMIDs stays there.
+    pub fn select(&self) {
         VTCR_EL2.set(unimux_stage2::VTCR_EL2);
         VTTBR_EL2.set(unimux_stage2::vttbr(self.root, self.vmid));
         aarch64_cpu::asm::barrier::isb(aarch64_cpu::asm::barrier::SY);
+    }
+
+    /// Leaves nothing in the TLBs from whoever had the VMID before. It is selected on this core.
+    pub fn forget(&self) {
         forget_all();
     }
 }
@@ -65,6 +68,23 @@ impl Machine for LoadedGuest {
             )
         };
     }
+}
+
+/// Forgets what this core, and it alone, has translated and fetched for the guest that is loaded on it:
+/// another of the guest's vCPUs ran here, under the same VMID, and each may take its core's TLBs and
+/// instruction cache for its own. (Linux' KVM does the same and for the same reason:
+/// `kvm_arch_vcpu_load` in arch/arm64/kvm/arm.c, `__kvm_flush_cpu_context`.)
+pub fn forget_on_this_core() {
+    // SAFETY: as above.
+    unsafe {
+        asm!(
+            "tlbi vmalle1",
+            "ic iallu",
+            "dsb nsh",
+            "isb",
+            options(nostack)
+        )
+    };
 }
 
 /// Forgets all of the guest that is loaded on this core, both stages, on all cores.

@@ -88,15 +88,27 @@ pub fn wait_for_interrupt() {
 /// timer's own wakes the core although it is masked (Arm ARM DDI 0487, D1.6.2), and is gone again
 /// before this returns.
 pub fn nap(ticks: u64) {
-    let until = CNTPCT_EL0.get().wrapping_add(ticks);
-    // SAFETY: the compare value of this core's EL2 timer, which nothing else uses.
-    unsafe { asm!("msr cnthp_cval_el2, {}", in(reg) until, options(nostack, nomem)) };
-    CNTHP_CTL_EL2.write(CNTHP_CTL_EL2::ENABLE::SET + CNTHP_CTL_EL2::IMASK::CLEAR);
     // The timer runs before the core waits for it.
-    aarch64_cpu::asm::barrier::isb(aarch64_cpu::asm::barrier::SY);
+    set_alarm(Some(CNTPCT_EL0.get().wrapping_add(ticks)));
     wait_for_interrupt();
-    CNTHP_CTL_EL2.write(CNTHP_CTL_EL2::ENABLE::CLEAR);
+    set_alarm(None);
+}
+
+/// Has the EL2 timer interrupt this core at `at`, by the system counter, or not at all.
+pub fn set_alarm(at: Option<u64>) {
+    match at {
+        Some(at) => {
+            set_compare_value(at);
+            CNTHP_CTL_EL2.write(CNTHP_CTL_EL2::ENABLE::SET + CNTHP_CTL_EL2::IMASK::CLEAR);
+        }
+        None => CNTHP_CTL_EL2.write(CNTHP_CTL_EL2::ENABLE::CLEAR),
+    }
     aarch64_cpu::asm::barrier::isb(aarch64_cpu::asm::barrier::SY);
+}
+
+fn set_compare_value(at: u64) {
+    // SAFETY: the compare value of this core's EL2 timer, which only this module uses.
+    unsafe { asm!("msr cnthp_cval_el2, {}", in(reg) at, options(nostack, nomem)) };
 }
 
 /// Sends all cores an event.

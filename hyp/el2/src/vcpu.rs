@@ -1,7 +1,7 @@
 //! One virtual CPU: its registers, its entry, its exits.
 //!
-//! A vCPU is pinned to its core, so its EL1 system registers and SIMD registers live in the
-//! hardware and are set once, when it starts. Only the general registers move at an exit.
+//! A vCPU is pinned to its core. Its EL1 system registers and SIMD registers stay in the hardware
+//! until another vCPU of the core has its turn; only the general registers move at an exit.
 #![expect(
     unsafe_code,
     reason = "sets EL2 and EL1 system registers and enters EL1"
@@ -16,7 +16,7 @@ use aarch64_cpu::registers::{
 
 use unimux_trap::{Exit, Registers, Snapshot, Vector};
 
-use crate::{stage2::Stage2, vectors};
+use crate::{context::Context, stage2::Stage2, vectors};
 
 /// General registers and syndrome of a vCPU that is not running. The vectors know its layout.
 #[derive(Clone, Debug, Default)]
@@ -45,10 +45,7 @@ const _: () = {
 /// PSTATE at entry: EL1h, all of DAIF masked (Arm ARM DDI 0487, C5.2.19).
 const PSTATE_EL1H_MASKED: u64 = 0x3c5;
 
-/// SCTLR_EL1 with MMU and caches off: only what is RES1 in ARMv8.0.
-const SCTLR_EL1_RESET: u64 = 0x30d0_0800;
-
-/// What traps: see [`Vcpu::load`].
+/// What traps always: see [`Vcpu::load`].
 const HCR: u64 = (1 << 0)   // VM: stage 2
     | (1 << 1)              // SWIO: invalidate by set/way also cleans
     | (1 << 2)              // PTW: no stage 1 walk through device memory
@@ -62,23 +59,35 @@ const HCR: u64 = (1 << 0)   // VM: stage 2
     | (1 << 21)             // TACR: auxiliary control register
     | (1 << 31); // RW: EL1 is AArch64
 
+/// WFI and WFE to EL2.
+const HCR_TWI: u64 = 1 << 13;
+const HCR_TWE: u64 = 1 << 14;
+
 /// A virtual CPU.
 #[derive(Debug, Default)]
 pub struct Vcpu {
     frame: Frame,
+    context: Context,
 }
 
 impl Vcpu {
-    /// A vCPU about to execute its first instruction at `entry` with `x0`, as PSCI CPU_ON and the
-    /// boot protocol say: EL1h, exceptions masked.
-    pub fn at(entry: u64, x0: u64) -> Self {
-        let mut frame = Frame {
-            elr: entry,
-            spsr: PSTATE_EL1H_MASKED,
-            ..Frame::default()
+    /// Makes it a vCPU about to execute its first instruction at `entry` with `x0`, as PSCI CPU_ON and
+    /// the boot protocol say: EL1h, exceptions masked, all else as after reset.
+    pub fn reset(&mut self, entry: u64, x0: u64) {
+        *self = Self {
+            frame: Frame {
+                elr: entry,
+                spsr: PSTATE_EL1H_MASKED,
+                ..Frame::default()
+            },
+            context: Context::default(),
         };
-        frame.x.set(0, x0);
-        Self { frame }
+        self.frame.x.set(0, x0);
+    }
+
+    /// What of it stays in the core between exits, as of the last [`Self::save`].
+    pub fn context(&self) -> &Context {
+        &self.context
     }
 
     /// Its registers.
@@ -97,12 +106,12 @@ impl Vcpu {
     }
 
     /// Makes this core the vCPU `index` of the guest behind `stage2`: EL2's controls, the identity
-    /// that it sees, and EL1's registers as after reset.
+    /// that it sees, and its own registers.
     ///
-    /// Not trapped: WFI and WFE (the guest owns its core), the cycle counter and the other PMU
-    /// registers, timers. Trapped besides stage 2: SMC, implementation defined registers, ACTLR.
+    /// Not trapped: the cycle counter and the other PMU registers, timers; WFI and WFE, unless
+    /// [`trap_waits`] says so. Trapped besides stage 2: SMC, implementation defined registers, ACTLR.
     pub fn load(&self, index: u64, stage2: &Stage2) {
-        HCR_EL2.set(HCR);
+        trap_waits(false, false);
         CPTR_EL2.set(0x33ff);
         let counters: u64;
         // SAFETY: reads PMCR_EL0.N.
@@ -119,8 +128,13 @@ impl Vcpu {
                 options(nomem, nostack),
             );
         }
-        stage2.activate();
-        reset_el1();
+        stage2.select();
+        self.context.restore();
+    }
+
+    /// Takes its registers from this core, before another vCPU comes.
+    pub fn save(&mut self) {
+        self.context.save();
     }
 
     /// Runs the vCPU until it leaves EL1, and says why it did.
@@ -174,90 +188,8 @@ impl Vcpu {
     }
 }
 
-/// EL1 and EL0 registers of this core as after reset, so that nothing of an earlier guest is left.
-fn reset_el1() {
-    // SAFETY: registers of EL1 and EL0 alone, while no guest runs on this core. TPIDRRO and the
-    // like are not used by EL2.
-    unsafe {
-        asm!(
-            "msr sctlr_el1, {sctlr}",
-            "msr ttbr0_el1, xzr",
-            "msr ttbr1_el1, xzr",
-            "msr tcr_el1, xzr",
-            "msr mair_el1, xzr",
-            "msr amair_el1, xzr",
-            "msr vbar_el1, xzr",
-            "msr contextidr_el1, xzr",
-            "msr cpacr_el1, xzr",
-            "msr csselr_el1, xzr",
-            "msr elr_el1, xzr",
-            "msr spsr_el1, xzr",
-            "msr esr_el1, xzr",
-            "msr far_el1, xzr",
-            "msr afsr0_el1, xzr",
-            "msr afsr1_el1, xzr",
-            "msr par_el1, xzr",
-            "msr tpidr_el1, xzr",
-            "msr tpidr_el0, xzr",
-            "msr tpidrro_el0, xzr",
-            "msr sp_el1, xzr",
-            "msr sp_el0, xzr",
-            "msr mdscr_el1, xzr",
-            "msr cntkctl_el1, xzr",
-            "msr cntv_ctl_el0, xzr",
-            "msr cntp_ctl_el0, xzr",
-            "msr pmcr_el0, xzr",
-            "msr pmuserenr_el0, xzr",
-            "msr pmcntenclr_el0, {all}",
-            "msr pmintenclr_el1, {all}",
-            "msr pmccfiltr_el0, xzr",
-            "isb",
-            sctlr = in(reg) SCTLR_EL1_RESET,
-            all = in(reg) 0xffff_ffff_u64,
-            options(nostack),
-        );
-        // Vector registers too: a guest starts with what reset leaves, never with another's data.
-        // (Assembler only: EL2's own code is built without them.)
-        asm!(
-            ".arch_extension fp",
-            ".arch_extension simd",
-            "msr fpcr, xzr",
-            "msr fpsr, xzr",
-            "movi v0.2d, #0",
-            "movi v1.2d, #0",
-            "movi v2.2d, #0",
-            "movi v3.2d, #0",
-            "movi v4.2d, #0",
-            "movi v5.2d, #0",
-            "movi v6.2d, #0",
-            "movi v7.2d, #0",
-            "movi v8.2d, #0",
-            "movi v9.2d, #0",
-            "movi v10.2d, #0",
-            "movi v11.2d, #0",
-            "movi v12.2d, #0",
-            "movi v13.2d, #0",
-            "movi v14.2d, #0",
-            "movi v15.2d, #0",
-            "movi v16.2d, #0",
-            "movi v17.2d, #0",
-            "movi v18.2d, #0",
-            "movi v19.2d, #0",
-            "movi v20.2d, #0",
-            "movi v21.2d, #0",
-            "movi v22.2d, #0",
-            "movi v23.2d, #0",
-            "movi v24.2d, #0",
-            "movi v25.2d, #0",
-            "movi v26.2d, #0",
-            "movi v27.2d, #0",
-            "movi v28.2d, #0",
-            "movi v29.2d, #0",
-            "movi v30.2d, #0",
-            "movi v31.2d, #0",
-            ".arch_extension nosimd",
-            ".arch_extension nofp",
-            options(nomem, nostack),
-        );
-    }
+/// Whether WFI and WFE of the vCPU on this core exit. Those of a vCPU that owns its core do not.
+pub fn trap_waits(wfi: bool, wfe: bool) {
+    let or_zero = |on, bits| if on { bits } else { 0 };
+    HCR_EL2.set(HCR | or_zero(wfi, HCR_TWI) | or_zero(wfe, HCR_TWE));
 }

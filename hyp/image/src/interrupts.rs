@@ -3,20 +3,24 @@
 //! The model (`unimux-vgic`) is shared by the guest's cores under a lock; list registers belong to
 //! one core. Between an entry and the next exit that matters, the truth about listed interrupts is
 //! in the list registers; [`VcpuInterrupts::retire`] takes it back first.
+//!
+//! The virtual timer's interrupt is linked to the physical one, which stays active until the guest ends
+//! the virtual one, so that it is not taken again. It belongs to the vCPU: on a shared core it is
+//! deactivated when the vCPU is switched out, and made active again when it is switched in, as Linux' KVM does
+//! (`kvm_timer_vcpu_load_gic` in arch/arm64/kvm/arch_timer.c).
 
 use core::sync::atomic::Ordering;
 
-use unimux_board::Board;
 use unimux_el2::{
     interrupts::{Controller, Interrupt},
-    lists::ListRegisters,
+    lists::{CpuInterface, ListRegisters},
 };
 use unimux_paravirt::map::{COMPLETION_INTID, EVENT_INTID};
 use unimux_trap::SystemRegister;
 use unimux_vgic::{Intid, LISTS_MAX, Line, VcpuSet};
 
 use crate::{
-    board::{GIC, ThisBoard},
+    board::GIC,
     gic::{GuestGic, Kind, Model},
     guest::{
         Guest,
@@ -44,8 +48,10 @@ const fn intid(number: u32) -> Intid {
 pub(crate) struct VcpuInterrupts {
     guest: &'static Guest,
     vcpu: usize,
-    /// List registers of this core.
+    /// List registers of this core, as of the last reset.
     room: usize,
+    /// The virtual CPU interface, as of when it was last switched out.
+    interface: CpuInterface,
     /// List registers that were filled for the vCPU; `None` when the truth is in the model.
     filled: Option<usize>,
 }
@@ -56,15 +62,47 @@ impl VcpuInterrupts {
         Self {
             guest,
             vcpu,
-            room: GIC.count().min(LISTS_MAX),
+            room: 0,
+            interface: CpuInterface::default(),
             filled: None,
         }
     }
 
-    /// The virtual CPU interface as after reset.
+    /// The virtual CPU interface of this core as after reset, for the vCPU.
     pub(crate) fn reset(&mut self) {
-        self.filled = None;
-        GIC.reset();
+        self.room = GIC.count().min(LISTS_MAX);
+        self.interface = CpuInterface::default();
+        self.switch_in();
+    }
+
+    /// The virtual CPU interface of this core as it was when it was switched out.
+    pub(crate) fn switch_in(&mut self) {
+        GIC.restore(&self.interface);
+        if self.holds_timer() {
+            GIC.activate(Interrupt::VIRTUAL_TIMER);
+        }
+    }
+
+    /// Takes everything from this core. True if the virtual timer's interrupt is not ended yet, so
+    /// that the timer is not to fire.
+    pub(crate) fn switch_out(&mut self) -> bool {
+        self.retire();
+        self.interface = GIC.save();
+        let holds_timer = self.holds_timer();
+        if holds_timer {
+            GIC.deactivate(Interrupt::VIRTUAL_TIMER);
+        }
+        holds_timer
+    }
+
+    fn holds_timer(&self) -> bool {
+        let gic = self.guest.gic.lock();
+        gic.holds(self.vcpu, Intid::VIRTUAL_TIMER)
+    }
+
+    /// Whether the vCPU has an interrupt to take. What was listed was taken back.
+    pub(crate) fn are_due(&self) -> bool {
+        self.guest.gic.lock().interrupts(self.vcpu)
     }
 
     /// Last thing before the vCPU is entered.
@@ -99,33 +137,20 @@ impl VcpuInterrupts {
         self.wake(wake);
     }
 
-    /// Takes all physical interrupts that are pending on this core, and has `count` count them.
-    pub(crate) fn take_all(&mut self, mut count: impl FnMut(Interrupt)) {
-        self.retire();
-        // A prompt is no whole line, and whoever printed it may wait for an answer now.
-        self.guest.console.lock().flush();
-        while let Some(interrupt) = GIC.take() {
-            count(interrupt);
-            match interrupt {
-                Interrupt::Engine => {
-                    // Acquire: see `Guest::raise_completion`.
-                    if self.guest.completion.swap(false, Ordering::Acquire) {
-                        self.pulse(EVENT);
-                        if self.guest.pci.lock().raise() {
-                            self.pulse(COMPLETION);
-                        }
-                    }
-                }
-                Interrupt::VirtualTimer => {
-                    self.change(|gic, vcpu| gic.forward(vcpu, Intid::VIRTUAL_TIMER));
-                }
-                // What a peer did is in the model already; the refill finds it. So does it after a
-                // maintenance interrupt.
-                Interrupt::Peer | Interrupt::Maintenance => {}
-                Interrupt::Other(ThisBoard::INPUT_INTID) => input::take(),
-                Interrupt::Other(_) => {}
+    /// Raises the completion interrupts, if this is vCPU 0 and the engine core has marked its guest.
+    pub(crate) fn take_completion(&mut self) {
+        // Acquire: see `Guest::raise_completion`.
+        if self.vcpu == 0 && self.guest.completion.swap(false, Ordering::Acquire) {
+            self.pulse(EVENT);
+            if self.guest.pci.lock().raise() {
+                self.pulse(COMPLETION);
             }
         }
+    }
+
+    /// The virtual timer has fired.
+    pub(crate) fn forward_timer(&mut self) {
+        self.change(|gic, vcpu| gic.forward(vcpu, Intid::VIRTUAL_TIMER));
     }
 
     /// A load from the emulated GIC.

@@ -45,11 +45,15 @@ pub enum ExitReason {
     FetchFault,
     /// Any other exception that came to EL2.
     Other,
+    /// On a shared core: the EL2 timer. A turn ended, or another vCPU's virtual timer fired.
+    Turn,
+    /// On a shared core: WFI, or WFE while another vCPU wants to run.
+    Wait,
 }
 
 impl ExitReason {
     /// Number of reasons.
-    pub const COUNT: usize = 17;
+    pub const COUNT: usize = 19;
 
     /// All reasons, in the order of the counters.
     pub const ALL: [Self; Self::COUNT] = [
@@ -70,6 +74,8 @@ impl ExitReason {
         Self::DataFault,
         Self::FetchFault,
         Self::Other,
+        Self::Turn,
+        Self::Wait,
     ];
 
     /// A short name for tables.
@@ -92,6 +98,8 @@ impl ExitReason {
             Self::DataFault => "data-fault",
             Self::FetchFault => "fetch-fault",
             Self::Other => "other",
+            Self::Turn => "turn",
+            Self::Wait => "wait",
         }
     }
 }

@@ -15,6 +15,7 @@
 //!         role = "guest";                    // optional: the only one
 //!         label = "alice";
 //!         cores = <1 2>;
+//!         share = <100>;                     // optional: shares them, with this weight
 //!         memory-bytes = /bits/ 64 <0x4000000>;
 //!         memory-at = /bits/ 64 <0x60000000>;        // optional: where there is room
 //!         image = /bits/ 64 <0x50000000 0x21000>;
@@ -73,6 +74,7 @@ pub mod property {
     pub const ROLE: &str = "role";
     pub const LABEL: &str = "label";
     pub const CORES: &str = "cores";
+    pub const SHARE: &str = "share";
     pub const MEMORY_BYTES: &str = "memory-bytes";
     pub const MEMORY_AT: &str = "memory-at";
     pub const IMAGE: &str = "image";
@@ -101,10 +103,11 @@ pub mod property {
     /// What the host's node may have.
     pub const OF_HOST: [&str; 5] = [CORES, KERNEL, INITRD, BOOTARGS, FUNCTIONS];
     /// What a guest's node may have.
-    pub const OF_GUEST: [&str; 13] = [
+    pub const OF_GUEST: [&str; 14] = [
         ROLE,
         LABEL,
         CORES,
+        SHARE,
         MEMORY_BYTES,
         MEMORY_AT,
         IMAGE,

@@ -10,7 +10,7 @@ use unimux_paravirt::map::{IMAGE_OFFSET, VCPUS_MAX};
 use crate::arm64_image::ImageHeader;
 use crate::place::{Layout, RAM_ALIGN, RAM_MAX, RAM_MIN, modules, place};
 use crate::refusal::{Occupant, Refusal};
-use crate::{Guest, Host, Machine, NAME_MAX, PaRange, Scenario};
+use crate::{Guest, Host, Machine, NAME_MAX, PaRange, SEATS_MAX, Scenario, WEIGHT_MAX};
 
 /// Most functions of a scenario, idle ones included: doorbells are scanned by 64.
 pub const FUNCTIONS_MAX: u32 = 64;
@@ -89,12 +89,16 @@ fn cores<'a>(scenario: &'a Scenario, machine: &Machine) -> Result<(), Refusal<'a
             cores,
         });
     }
-    let mut given: Vec<(u32, &str)> = alloc::vec![(scenario.engine_core, "the engine")];
+    let mut given = alloc::vec![Given {
+        core: scenario.engine_core,
+        to: "the engine",
+        shared: false,
+    }];
     if let Some(host) = &scenario.host {
         if host.cores.is_empty() {
             return Err(Refusal::HostWithoutCore);
         }
-        give(&host.cores, "the host", cores, &mut given)?;
+        give(&host.cores, "the host", false, cores, &mut given)?;
     }
     for guest in &scenario.guests {
         let name = guest.name.as_str();
@@ -107,31 +111,53 @@ fn cores<'a>(scenario: &'a Scenario, machine: &Machine) -> Result<(), Refusal<'a
                 cores: guest.cores.len(),
             });
         }
-        give(&guest.cores, name, cores, &mut given)?;
+        if !matches!(guest.weight(), 1..=WEIGHT_MAX) {
+            return Err(Refusal::Share {
+                guest: name,
+                weight: guest.weight(),
+            });
+        }
+        give(&guest.cores, name, guest.share.is_some(), cores, &mut given)?;
     }
     Ok(())
+}
+
+/// A core that somebody has.
+struct Given<'a> {
+    core: u32,
+    to: &'a str,
+    /// To others as well, if they share it too.
+    shared: bool,
 }
 
 /// Gives `wanted` of the machine's `cores` to `who`.
 fn give<'a>(
     wanted: &[u32],
     who: &'a str,
+    shared: bool,
     cores: u32,
-    given: &mut Vec<(u32, &'a str)>,
+    given: &mut Vec<Given<'a>>,
 ) -> Result<(), Refusal<'a>> {
     for &core in wanted {
         if core >= cores {
             return Err(Refusal::UnknownCore { who, core, cores });
         }
-        if let Some(&(_, first)) = given.iter().find(|(other, _)| *other == core) {
-            let second = who;
+        let before = given.iter().filter(|it| it.core == core);
+        if let Some(other) = before.clone().find(|it| !(shared && it.shared)) {
             return Err(Refusal::CoreTwice {
                 core,
-                first,
-                second,
+                first: other.to,
+                second: who,
             });
         }
-        given.push((core, who));
+        if before.count() == SEATS_MAX {
+            return Err(Refusal::CoreTooShared { core });
+        }
+        given.push(Given {
+            core,
+            to: who,
+            shared,
+        });
     }
     Ok(())
 }
@@ -216,6 +242,14 @@ mod tests {
     }
 
     #[test]
+    fn guests_that_all_say_so_may_share_cores() {
+        let mut guests = [guest("a", 1), guest("b", 1)];
+        guests[1].cores = [1, 1, 2].into();
+        guests.iter_mut().for_each(|it| it.share = Some(1000));
+        assert!(check(&scenario_of(guests), &machine()).is_ok());
+    }
+
+    #[test]
     fn guests_may_share_the_bytes_of_an_image() {
         let mut pair = [guest("a", 1), guest("b", 2)];
         pair[1].image = pair[0].image;
@@ -225,7 +259,7 @@ mod tests {
     #[test]
     fn each_fault_is_refused_with_its_reason() {
         type Damage = fn(&mut Scenario);
-        let cases: [(Damage, &str); 25] = [
+        let cases: [(Damage, &str); 30] = [
             (|s| s.engine_core = 4, "no engine core"),
             (
                 |s| s.guests[1].cores = [1].into(),
@@ -238,6 +272,33 @@ mod tests {
             (
                 |s| s.guests[0].cores = [0].into(),
                 "core 0 is given twice: to the engine and to a",
+            ),
+            (
+                |s| {
+                    s.guests[1].cores = [1].into();
+                    s.guests[1].share = Some(100);
+                },
+                "core 1 is given twice: to a and to b",
+            ),
+            (
+                |s| {
+                    s.guests[1].cores = [0].into();
+                    s.guests[1].share = Some(100);
+                },
+                "core 0 is given twice: to the engine and to b",
+            ),
+            (|s| s.guests[0].share = Some(0), "weight 0"),
+            (|s| s.guests[0].share = Some(1001), "weight 1001"),
+            (
+                |s| {
+                    s.guests.resize(17, guest("a", 1));
+                    for (index, it) in s.guests.iter_mut().enumerate() {
+                        it.name = alloc::format!("g{index}");
+                        it.cores = [1].into();
+                        it.share = Some(1);
+                    }
+                },
+                "core 1 is given to more than 16 vCPUs",
             ),
             (|s| s.guests[0].cores = [7].into(), "a names core 7"),
             (|s| s.guests[0].cores.clear(), "guest a has no core"),

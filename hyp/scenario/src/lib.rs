@@ -44,6 +44,7 @@ pub use place::{GuestLayout, Layout};
 pub use range::PaRange;
 pub use read::{ReadError, read};
 pub use refusal::Refusal;
+pub use unimux_schedule::{SEATS_MAX, WEIGHT_MAX};
 pub use write::write;
 
 /// Everything the board is to do, as told by the device tree it boots with.
@@ -86,6 +87,9 @@ pub struct Guest {
     pub name: String,
     /// Its cores, one vCPU pinned on each, vCPU 0 first: indices into the nodes of `/cpus`.
     pub cores: Vec<u32>,
+    /// It shares its cores with others that do, and with itself; each of its vCPUs has this weight
+    /// there, 1 to [`WEIGHT_MAX`]. Without it each core is one vCPU's own.
+    pub share: Option<u32>,
     /// Size of its RAM in bytes, a multiple of [`place::RAM_ALIGN`].
     pub memory_bytes: u64,
     /// Where its RAM lies, if it matters (a board whose DMA reaches only a part of memory).
@@ -101,6 +105,13 @@ pub struct Guest {
     pub function: Function,
     /// Its `/chosen/bootargs`.
     pub arguments: String,
+}
+
+impl Guest {
+    /// What each of its vCPUs counts on its core.
+    pub fn weight(&self) -> u32 {
+        self.share.unwrap_or(1)
+    }
 }
 
 /// Longest name of a guest in bytes: names share a line with what the guest says.

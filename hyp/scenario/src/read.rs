@@ -168,6 +168,7 @@ fn guest<'a>(node: &At<'a>) -> Read<'a, Guest> {
             .required(name::LABEL, node.text(name::LABEL, STRING)?)?
             .to_string(),
         cores: node.cores()?,
+        share: node.number(name::SHARE)?,
         memory_bytes: node.required(name::MEMORY_BYTES, node.wide(name::MEMORY_BYTES)?)?,
         memory_at: node.wide(name::MEMORY_AT)?,
         image: node.required(name::IMAGE, node.module(name::IMAGE)?)?,

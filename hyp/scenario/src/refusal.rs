@@ -7,7 +7,7 @@ use crate::arm64_image::ImageError;
 use crate::check::FUNCTIONS_MAX;
 use crate::host::IMAGE_ALIGN;
 use crate::place::{RAM_ALIGN, RAM_MAX, RAM_MIN};
-use crate::{NAME_MAX, PaRange};
+use crate::{NAME_MAX, PaRange, SEATS_MAX, WEIGHT_MAX};
 
 /// The first reason against a scenario. It borrows the names in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +36,18 @@ pub enum Refusal<'a> {
         first: &'a str,
         /// Who wants it too.
         second: &'a str,
+    },
+    /// A core of more vCPUs than one can have.
+    CoreTooShared {
+        /// Which.
+        core: u32,
+    },
+    /// A guest that shares its cores with a weight that there is not.
+    Share {
+        /// Which.
+        guest: &'a str,
+        /// Its weight.
+        weight: u32,
     },
     /// A guest without a core.
     NoCore {
@@ -184,7 +196,11 @@ texts!(Refusal<'_> {
     Self::UnknownCore { who, core, cores } =>
         "{} names core {}, but the machine has {} cores from 0 on", who, core, cores;
     Self::CoreTwice { core, first, second } =>
-        "core {} is given twice: to {} and to {}", core, first, second;
+        "core {} is given twice: to {} and to {}, not all of whom share it", core, first, second;
+    Self::CoreTooShared { core } =>
+        "core {} is given to more than {} vCPUs", core, SEATS_MAX;
+    Self::Share { guest, weight } =>
+        "guest {} shares its cores with weight {}; it must be 1 to {}", guest, weight, WEIGHT_MAX;
     Self::NoCore { guest } => "guest {} has no core", guest;
     Self::TooManyCores { guest, cores } =>
         "guest {} has {} cores; at most {} are possible", guest, cores, VCPUS_MAX;

@@ -29,6 +29,7 @@ pub(crate) fn guest(name: &str, core: u32) -> Guest {
     Guest {
         name: name.into(),
         cores: vec![core],
+        share: None,
         memory_bytes: 64 << 20,
         memory_at: None,
         image: Module {
@@ -129,17 +130,21 @@ fn host() -> impl Strategy<Value = Host> {
 
 fn any_guest() -> impl Strategy<Value = Guest> {
     (
-        ("[a-z0-9-]{1,15}", list(0u32..5, 0..3), "[ -~]{0,40}"),
+        (
+            ("[a-z0-9-]{1,15}", "[ -~]{0,40}"),
+            (list(0u32..5, 0..3), option::of(0u32..1100)),
+        ),
         prop_oneof![9 => (2u64..100).prop_map(|it| it << 21), 1 => any::<u64>()],
         option::weighted(0.2, (0x200u64..0x3ff).prop_map(|it| it << 21)),
         (module(), option::of(module()), on_fault(), function()),
     )
         .prop_map(
-            |((name, cores, arguments), memory_bytes, memory_at, rest)| {
+            |(((name, arguments), (cores, share)), memory_bytes, memory_at, rest)| {
                 let (image, payload, on_fault, function) = rest;
                 Guest {
                     name,
                     cores,
+                    share,
                     memory_bytes,
                     memory_at,
                     image,

@@ -45,6 +45,9 @@ fn guest_node(index: usize, guest: &Guest) -> DeviceTreeNode {
     add(&mut node, name::ROLE, binding::ROLE_GUEST);
     add(&mut node, name::LABEL, guest.name.as_str());
     add(&mut node, name::CORES, guest.cores.as_slice());
+    if let Some(weight) = guest.share {
+        add(&mut node, name::SHARE, weight);
+    }
     add(&mut node, name::MEMORY_BYTES, guest.memory_bytes);
     if let Some(base) = guest.memory_at {
         add(&mut node, name::MEMORY_AT, base);

@@ -106,6 +106,16 @@ impl Bank {
         self.pending() & self.enabled & (group_0 | group_1)
     }
 
+    /// Interrupts not listed that a vCPU is to take: [`Self::wanting`], and not active already.
+    pub(crate) const fn due(&self, groups: u8) -> u32 {
+        self.signalled(groups) & !self.active & !self.listed
+    }
+
+    /// Whether a physical interrupt of the same number is active, and it is up to us to end it.
+    pub(crate) const fn is_held(&self, bit: u32) -> bool {
+        self.held & bit != 0
+    }
+
     pub(crate) const fn active(&self) -> u32 {
         self.active
     }

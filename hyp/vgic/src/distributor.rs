@@ -50,11 +50,21 @@ impl<V: Version> Distributor<V> {
 
     /// The shared interrupts that want to be listed on `vcpu`.
     pub(crate) fn wanting(&self, vcpu: usize) -> impl Iterator<Item = Intid> + '_ {
+        self.of(vcpu, Bank::wanting)
+    }
+
+    /// Whether `vcpu` has a shared interrupt to take.
+    pub(crate) fn due(&self, vcpu: usize) -> bool {
+        self.of(vcpu, Bank::due).next().is_some()
+    }
+
+    /// The shared interrupts of each bank's `mask` that go to `vcpu`.
+    fn of(&self, vcpu: usize, mask: fn(&Bank, u8) -> u32) -> impl Iterator<Item = Intid> + '_ {
         let groups = self.groups;
         self.banks
             .iter()
             .enumerate()
-            .flat_map(move |(bank, state)| Intid::of_mask(bank + 1, state.wanting(groups)))
+            .flat_map(move |(bank, state)| Intid::of_mask(bank + 1, mask(state, groups)))
             .filter(move |intid| self.target(*intid) == Some(vcpu))
     }
 

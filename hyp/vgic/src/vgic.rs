@@ -165,6 +165,24 @@ impl<V: Version> VirtualGic<V> {
         })
     }
 
+    /// Whether the vCPU, whose list registers were retired, has an interrupt to take: what ends a WFI.
+    #[must_use]
+    pub fn interrupts(&self, vcpu: usize) -> bool {
+        let groups = self.distributor.groups;
+        self.privates
+            .get(vcpu)
+            .is_some_and(|private| private.bank.due(groups) != 0)
+            || self.distributor.due(vcpu)
+    }
+
+    /// Whether a physical private interrupt that was forwarded to the vCPU has not been ended yet,
+    /// and so is active on its core. Its list registers were retired.
+    #[must_use]
+    pub fn holds(&self, vcpu: usize, intid: Intid) -> bool {
+        let private = self.privates.get(vcpu).filter(|_| intid.is_private());
+        private.is_some_and(|private| private.bank.is_held(intid.bit()))
+    }
+
     /// All vCPUs for which [`Self::is_waiting`].
     pub(crate) fn waiting(&self) -> VcpuSet {
         (0..self.vcpus())

@@ -32,6 +32,7 @@ static SAMPLE: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let guest = Guest {
         name: "a".to_owned(),
         cores: vec![1],
+        share: None,
         memory_bytes: 16 << 20,
         memory_at: Some(0x6000_0000),
         image,

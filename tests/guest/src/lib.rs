@@ -10,6 +10,8 @@
 pub mod checks;
 pub mod lives;
 pub mod registers;
+pub mod share;
+pub mod system;
 pub mod wait;
 
 pub use checks::Checks;

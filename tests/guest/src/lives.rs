@@ -11,12 +11,14 @@
 //! ```
 
 use unimux_driver::{Access, SendWr};
-use unimux_guest_rt::Guest;
 use unimux_guest_rt::memory::PAGE_BYTES;
+use unimux_guest_rt::{Guest, words};
 use unimux_programs::connection::register;
 use unimux_programs::failure::{Failure, ensure};
 use unimux_programs::letter::{Letter, Subject};
 use unimux_programs::{Buffer, Connection, Session};
+
+use crate::Checks;
 
 /// What the peer saw of one life.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +47,14 @@ pub fn of_the_mortal(guest: &mut Guest, die: impl FnOnce()) -> i32 {
             1
         }
     }
+}
+
+/// As [`of_the_mortal`], who dies by a store past the end of its memory.
+#[expect(unsafe_code, reason = "writes where it must not")]
+pub fn of_one_that_faults(guest: &mut Guest) -> i32 {
+    let end = guest.ram().end;
+    // SAFETY: past the end of RAM there is nothing of this program.
+    of_the_mortal(guest, || unsafe { words::store(end + 0x10_0000, 1) })
 }
 
 fn live(guest: &mut Guest, die: impl FnOnce()) -> Result<(), Failure> {
@@ -105,6 +115,15 @@ pub fn seen_by_the_peer(
         connection.close(&mut session)?;
     }
     Ok(())
+}
+
+/// As [`seen_by_the_peer`], and checks that every life was as good as the first.
+pub fn seen_as_good(guest: &mut Guest, deaths: u64, checks: &mut Checks) {
+    let result = seen_by_the_peer(guest, deaths, |life, broken| {
+        checks.equal("a write arrives in this life", life.arrived, true);
+        checks.holds("then the peer is gone", broken);
+    });
+    checks.equal("every life was as good as the first", result, Ok(()));
 }
 
 /// Writes until a completion is an error.

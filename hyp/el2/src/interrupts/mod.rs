@@ -18,6 +18,8 @@ pub enum Interrupt {
     Maintenance,
     /// The guest's virtual timer. It stays active until the guest deactivates it.
     VirtualTimer,
+    /// The EL2 timer, see [`set_alarm`](crate::time::set_alarm). It fires again if it is not stopped.
+    Alarm,
     /// Nothing that EL2 has use for, by number. It is finished already.
     Other(u32),
 }
@@ -64,6 +66,9 @@ pub trait Controller {
     /// Deactivates a physical PPI of this core, for instance the timer's when the guest will not.
     fn deactivate(&self, intid: u32);
 
+    /// Makes a physical PPI of this core active, as if it had been taken.
+    fn activate(&self, intid: u32);
+
     /// Interrupts the core `affinity`, if it has been brought up. What was stored before is visible
     /// to it when it takes the interrupt, or when it has come up.
     fn send(&self, affinity: u64, sender: Sender);
@@ -79,7 +84,7 @@ const ENGINE: u32 = 0;
 const PEER: u32 = 1;
 /// GIC maintenance interrupt: PPI 9 (Arm BSA, table of PPI assignments).
 const MAINTENANCE: u32 = 16 + 9;
-/// EL2 physical timer: PPI 10. It ends [`nap`](crate::time::nap) and is never taken.
+/// EL2 physical timer: PPI 10. It ends [`nap`](crate::time::nap), and turns on a shared core.
 const HYPERVISOR_TIMER: u32 = 16 + 10;
 /// EL1 virtual timer: PPI 11.
 const VIRTUAL_TIMER: u32 = 16 + 11;
@@ -91,11 +96,15 @@ const OURS: [u32; 5] = [ENGINE, PEER, MAINTENANCE, HYPERVISOR_TIMER, VIRTUAL_TIM
 const PRIORITY: u8 = 0x80;
 
 impl Interrupt {
+    /// INTID of [`Self::VirtualTimer`].
+    pub const VIRTUAL_TIMER: u32 = VIRTUAL_TIMER;
+
     const fn of(intid: u32) -> Self {
         match intid {
             ENGINE => Self::Engine,
             PEER => Self::Peer,
             MAINTENANCE => Self::Maintenance,
+            HYPERVISOR_TIMER => Self::Alarm,
             VIRTUAL_TIMER => Self::VirtualTimer,
             _ => Self::Other(intid),
         }

@@ -74,6 +74,7 @@ register_structs! {
         (0x100 => set_enable: [ReadWrite<u32>; 32]),
         (0x180 => clear_enable: [ReadWrite<u32>; 32]),
         (0x200 => _reserved1),
+        (0x300 => set_active: [ReadWrite<u32>; 32]),
         (0x380 => clear_active: [ReadWrite<u32>; 32]),
         (0x400 => priority: [ReadWrite<u32>; 255]),
         (0x7fc => _reserved2),
@@ -219,6 +220,10 @@ impl Controller for Gic<GicV2> {
     fn deactivate(&self, intid: u32) {
         let value = Acknowledge::INTID.val(intid);
         self.cpu_interface_end().deactivate.write(value);
+    }
+
+    fn activate(&self, intid: u32) {
+        self.distributor().set_active[0].set(1 << intid);
     }
 
     fn send(&self, affinity: u64, sender: Sender) {

@@ -18,7 +18,11 @@ use arm_sysregs::el1::{
     accessors::{write_icc_ctlr_el1, write_icc_dir_el1},
     registers::{IccCtlrEl1, IccDirEl1},
 };
-use tock_registers::{interfaces::Writeable, register_structs, registers::ReadWrite};
+use tock_registers::{
+    interfaces::{Readable, Writeable},
+    register_bitfields, register_structs,
+    registers::{ReadOnly, ReadWrite},
+};
 use unimux_board::GicV3;
 
 use super::{Controller, ENGINE, Interrupt, InterruptError, OURS, PEER, PRIORITY, Sender};
@@ -53,6 +57,33 @@ const INTIDS: [IntId; OURS.len()] = {
     }
     intids
 };
+
+register_bitfields! {
+    u64,
+
+    /// GICR_TYPER (IHI 0069, 12.11).
+    RedistributorType [
+        /// It has two frames more.
+        VLPIS OFFSET(1) NUMBITS(1) [],
+        /// None follows.
+        LAST OFFSET(4) NUMBITS(1) [],
+        /// Aff3 to Aff0 of its core.
+        AFFINITY OFFSET(32) NUMBITS(32) []
+    ]
+}
+
+register_structs! {
+    /// A redistributor's two frames, RD_base and SGI_base (IHI 0069, 12.10), as far as the driver does
+    /// not have them.
+    Redistributor {
+        (0x0_0000 => _reserved0),
+        (0x0_0008 => kind: ReadOnly<u64, RedistributorType::Register>),
+        (0x0_0010 => _reserved1),
+        (0x1_0300 => set_active: ReadWrite<u32>),
+        (0x1_0304 => _reserved2),
+        (0x2_0000 => @END),
+    }
+}
 
 /// The driver, for bringing cores up.
 #[derive(Debug)]
@@ -120,6 +151,25 @@ impl Controller for Gic<GicV3> {
 
     fn deactivate(&self, intid: u32) {
         write_icc_dir_el1(IccDirEl1::from_bits_retain(u64::from(intid)));
+    }
+
+    fn activate(&self, intid: u32) {
+        let (mut at, own) = (self.frames().redistributors.base, core_id::affinity());
+        loop {
+            // SAFETY: the promise of `Gic::new`: the frames follow one another up to this core's.
+            let frames: &Redistributor = unsafe { registers(at) };
+            let affinity = frames.kind.read(RedistributorType::AFFINITY);
+            if affinity & 0xff_ffff | (affinity >> 24) << 32 == own {
+                frames.set_active.set(1 << intid);
+                // Performed before the guest is entered.
+                frames.set_active.get();
+                return;
+            }
+            let last = frames.kind.is_set(RedistributorType::LAST);
+            assert!(!last, "this core was brought up");
+            let has_virtual = frames.kind.is_set(RedistributorType::VLPIS);
+            at += size_of::<Redistributor>() as u64 * if has_virtual { 2 } else { 1 };
+        }
     }
 
     fn send(&self, affinity: u64, sender: Sender) {

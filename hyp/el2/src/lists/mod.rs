@@ -5,13 +5,26 @@
 mod v2;
 mod v3;
 
+/// What the guest has set up in its CPU interface, and which priorities are active there.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CpuInterface {
+    /// ICH_VMCR_EL2 or GICH_VMCR: what the guest sees as its enables, mask and binary points.
+    pub(crate) machine: u32,
+    /// ICH_AP0R0_EL2 and ICH_AP1R0_EL2, which have a bit for each of 32 priorities; or GICH_APR, for
+    /// both groups.
+    pub(crate) active_priorities: [u32; 2],
+}
+
 /// The list registers of this core. Values are as wide as they come; a GICv2's have 32 bits.
 pub trait ListRegisters {
     /// Number of list registers.
     fn count(&self) -> usize;
 
-    /// Makes the virtual CPU interface as after reset, and wires it to EL1.
-    fn reset(&self);
+    /// The virtual CPU interface but for the list registers.
+    fn save(&self) -> CpuInterface;
+
+    /// Sets the virtual CPU interface but for the list registers. After reset it is the default.
+    fn restore(&self, interface: &CpuInterface);
 
     /// Sets the hypervisor control register: enable, and what maintenance is asked for.
     fn set_control(&self, value: u32);

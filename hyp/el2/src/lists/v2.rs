@@ -11,7 +11,7 @@ use tock_registers::{
 };
 use unimux_board::GicV2;
 
-use super::ListRegisters;
+use super::{CpuInterface, ListRegisters};
 use crate::gic::{Gic, registers};
 
 register_bitfields! {
@@ -51,15 +51,20 @@ impl ListRegisters for Gic<GicV2> {
         self.virtual_control().kind.read(Type::LISTS) as usize + 1
     }
 
-    fn reset(&self) {
+    fn save(&self) -> CpuInterface {
         let registers = self.virtual_control();
-        for list in registers.lists.iter().take(self.count()) {
-            list.set(0);
+        CpuInterface {
+            machine: registers.machine.get(),
+            active_priorities: [registers.active_priorities.get(), 0],
         }
-        // GICH_VMCR is what the guest sees as GICV_CTLR, GICV_PMR and the binary points.
-        registers.machine.set(0);
-        registers.active_priorities.set(0);
-        self.set_control(1);
+    }
+
+    fn restore(&self, interface: &CpuInterface) {
+        let registers = self.virtual_control();
+        registers.machine.set(interface.machine);
+        registers
+            .active_priorities
+            .set(interface.active_priorities[0]);
     }
 
     fn set_control(&self, value: u32) {

@@ -10,7 +10,7 @@ use aarch64_cpu::{
 };
 use unimux_board::GicV3;
 
-use super::ListRegisters;
+use super::{CpuInterface, ListRegisters};
 use crate::gic::Gic;
 
 impl ListRegisters for Gic<GicV3> {
@@ -18,14 +18,18 @@ impl ListRegisters for Gic<GicV3> {
         (ICH_VTR_EL2.get() & 0x1f) as usize + 1
     }
 
-    fn reset(&self) {
-        for index in 0..self.count() {
-            self.write(index, 0);
+    fn save(&self) -> CpuInterface {
+        CpuInterface {
+            machine: ICH_VMCR_EL2.get() as u32,
+            active_priorities: [ICH_AP0R0_EL2.get() as u32, ICH_AP1R0_EL2.get() as u32],
         }
-        ICH_VMCR_EL2.set(0);
-        ICH_AP0R0_EL2.set(0);
-        ICH_AP1R0_EL2.set(0);
-        self.set_control(1);
+    }
+
+    fn restore(&self, interface: &CpuInterface) {
+        let [group_0, group_1] = interface.active_priorities;
+        ICH_VMCR_EL2.set(interface.machine.into());
+        ICH_AP0R0_EL2.set(group_0.into());
+        ICH_AP1R0_EL2.set(group_1.into());
     }
 
     fn set_control(&self, value: u32) {

@@ -36,6 +36,11 @@ pub(crate) enum Outcome {
     Answer([u64; 4], usize),
     /// There is no such instruction.
     Undefined,
+    /// The vCPU waits for an interrupt, or for an event, if need be.
+    Wait {
+        /// For an event.
+        event: bool,
+    },
     /// The vCPU is off.
     VcpuOff,
     /// The guest's life ends.
@@ -54,7 +59,7 @@ impl Outcome {
     pub(crate) fn apply(self, vcpu: &mut Vcpu, skip: bool) {
         let registers = &mut vcpu.frame_mut().x;
         match self {
-            Self::Done => {}
+            Self::Done | Self::Wait { .. } => {}
             Self::Loaded(access, value) => access.complete_load(registers, value),
             Self::Read(register, value) => registers.set(register, value),
             Self::Answer(values, count) => {
@@ -90,7 +95,7 @@ pub(crate) fn handle(
             Outcome::answer(unimux_trap::NOT_SUPPORTED),
         ),
         Exit::SystemRegister(access) => system_register::handle(interrupts, access, registers),
-        Exit::Wfx { .. } => (ExitReason::Other, Outcome::Done),
+        Exit::Wfx { event } => (ExitReason::Wait, Outcome::Wait { event: *event }),
         Exit::FloatingPoint => (ExitReason::Other, Outcome::Undefined),
         Exit::Irq | Exit::Fiq => (ExitReason::Interrupt, Outcome::Resume),
         Exit::Serror | Exit::Other { .. } => (ExitReason::Other, Outcome::Fault),

@@ -136,7 +136,7 @@ impl Lifecycle {
         self.life.load(Ordering::Acquire)
     }
 
-    /// A vCPU has left for this life. Release: what its core did to the guest's memory was before.
+    /// A vCPU has left for this life, of which its core sends the keeper's word. Release: what its core did to the guest's memory was before.
     pub(crate) fn park(&self) {
         self.parked.fetch_add(1, Ordering::Release);
     }
@@ -170,17 +170,14 @@ impl Lifecycle {
         FunctionState::from_byte(self.function.load(Ordering::Acquire))
     }
 
-    /// Moves the function on.
+    /// Moves the function on. Whoever does so for the keeper sends its core word.
     pub(crate) fn set_function(&self, state: FunctionState) {
         self.function.store(state as u8, Ordering::Release);
     }
 
-    /// Keeper: asks the engine core for a step, and waits until it is made.
-    pub(crate) fn ask_function(&self, ask: FunctionState, until: FunctionState) {
+    /// Keeper: asks the engine core for a step. It sends word when it is made.
+    pub(crate) fn ask_function(&self, ask: FunctionState) {
         self.set_function(ask);
         call_engine();
-        while self.function() != until {
-            time::yield_now();
-        }
     }
 }

@@ -68,6 +68,11 @@ impl VcpuPower {
         Ok(())
     }
 
+    /// Whether a start was asked for and not taken.
+    pub(crate) fn is_started(&self) -> bool {
+        self.state.load(Ordering::Acquire) == ON_PENDING
+    }
+
     /// On the vCPU's core: takes a start that was asked for, as entry and x0.
     pub(crate) fn take_start(&self) -> Option<(u64, u64)> {
         self.state

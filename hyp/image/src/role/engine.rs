@@ -159,12 +159,14 @@ fn move_function(firmware: &mut CoreFirmware, guest: &Guest, function: FunctionI
         FunctionState::Draining if firmware.is_free(function) => {
             clear_doorbell(guest);
             lifecycle.set_function(FunctionState::Free);
+            guest.kick(0);
         }
         // Rounds of the firmware bring it about; look again after the next.
         FunctionState::Draining => ENGINE_WANTED.store(true, Ordering::Relaxed),
         FunctionState::Give => {
             assert!(firmware.give(function), "the function is free");
             lifecycle.set_function(FunctionState::Attached);
+            guest.kick(0);
         }
         FunctionState::Attached | FunctionState::Free => {}
     }

@@ -4,13 +4,15 @@ pub(crate) mod engine;
 pub(crate) mod guest;
 pub(crate) mod kvm_host;
 
-use alloc::vec;
+use alloc::{boxed::Box, vec, vec::Vec};
 
 use unimux_el2::{lock::Lock, time};
 use unimux_scenario::Scenario;
 
+use crate::guest::Guest;
+
 /// A core's role.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Role {
     /// None: it stands still.
     None,
@@ -18,8 +20,8 @@ enum Role {
     Engine,
     /// The host's, which starts its other cores itself.
     KvmHost,
-    /// A vCPU of a guest.
-    Guest { guest: usize, vcpu: usize },
+    /// vCPUs of guests. Taken by the core, for ever.
+    Guests(&'static Lock<guest::Core>),
 }
 
 /// Of each core. There are none before [`assign`].
@@ -29,9 +31,10 @@ static ROLES: Lock<&'static [Role]> = Lock::new(&[]);
 pub(crate) fn assign(scenario: &Scenario, cores: usize, boot_core: usize) {
     let mut roles = vec![Role::None; cores];
     roles[scenario.engine_core as usize] = Role::Engine;
-    for (guest, its) in scenario.guests.iter().enumerate() {
-        for (vcpu, core) in its.cores.iter().enumerate() {
-            roles[*core as usize] = Role::Guest { guest, vcpu };
+    for (core, role) in (0..).zip(&mut roles) {
+        let vcpus = vcpus_of(scenario, core);
+        if !vcpus.is_empty() {
+            *role = Role::Guests(Box::leak(Box::new(Lock::new(guest::Core::new(&vcpus)))));
         }
     }
     let host = scenario.host.as_ref();
@@ -41,18 +44,28 @@ pub(crate) fn assign(scenario: &Scenario, cores: usize, boot_core: usize) {
     *ROLES.lock() = roles.leak();
 }
 
+/// The vCPUs that a core is to run, each with its guest and its weight.
+fn vcpus_of(scenario: &Scenario, core: u32) -> Vec<(&'static Guest, usize, u32)> {
+    let mut vcpus = Vec::new();
+    for (its, guest) in scenario.guests.iter().zip(crate::guest::all()) {
+        let on_core = its.cores.iter().enumerate().filter(|(_, it)| **it == core);
+        vcpus.extend(on_core.map(|(vcpu, _)| (guest, vcpu, its.weight())));
+    }
+    vcpus
+}
+
 fn role_of(core: usize) -> Role {
     ROLES.lock().get(core).copied().unwrap_or(Role::None)
 }
 
 /// Whether a core has anything to do.
 pub(crate) fn has_role(core: usize) -> bool {
-    role_of(core) != Role::None
+    !matches!(role_of(core), Role::None)
 }
 
 /// Whether Unimux takes interrupts on a core.
 pub(crate) fn is_interrupted(core: usize) -> bool {
-    role_of(core) != Role::KvmHost
+    !matches!(role_of(core), Role::KvmHost)
 }
 
 /// Does what the core is for.
@@ -60,7 +73,7 @@ pub(crate) fn play(core: usize) -> ! {
     match role_of(core) {
         Role::Engine => engine::run(),
         Role::KvmHost => kvm_host::run(),
-        Role::Guest { guest, vcpu } => guest::run(&crate::guest::all()[guest], vcpu),
+        Role::Guests(guests) => guests.lock().run(),
         Role::None => loop {
             time::wait_for_interrupt();
         },
