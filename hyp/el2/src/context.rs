@@ -6,7 +6,8 @@
 //! [`lists`](crate::lists) has.
 //!
 //! The registers are those of EL1 and EL0 that Arm ARM DDI 0487, D24.2 lists for a core without
-//! optional features, as a Cortex-A53 is one, and that do not trap.
+//! optional features, as a Cortex-A53 is one, and that do not trap. Of the PMU, settings alone: what it
+//! counts is nobody's after a change of turns.
 #![expect(
     unsafe_code,
     reason = "moves EL1's system registers and SIMD registers"
@@ -158,6 +159,15 @@ impl Context {
     #[inline(never)]
     pub(crate) fn restore(&self) {
         self.system.restore();
+        // SAFETY: what another let the PMU count and interrupt for is not this one's.
+        unsafe {
+            asm!(
+                "msr pmcntenclr_el0, {all}",
+                "msr pmintenclr_el1, {all}",
+                all = in(reg) u64::from(u32::MAX),
+                options(nomem, nostack, preserves_flags),
+            );
+        }
         // SAFETY: loads from the structure, whose layout is this, into registers that EL2 does not
         // use.
         unsafe {

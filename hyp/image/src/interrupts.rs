@@ -137,10 +137,10 @@ impl VcpuInterrupts {
         self.wake(wake);
     }
 
-    /// Raises the completion interrupts, if this is vCPU 0 and the engine core has marked its guest.
+    /// Raises the completion interrupts, if the engine core has marked the guest.
     pub(crate) fn take_completion(&mut self) {
         // Acquire: see `Guest::raise_completion`.
-        if self.vcpu == 0 && self.guest.completion.swap(false, Ordering::Acquire) {
+        if self.guest.completion.swap(false, Ordering::Acquire) {
             self.pulse(EVENT);
             if self.guest.pci.lock().raise() {
                 self.pulse(COMPLETION);

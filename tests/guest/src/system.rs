@@ -57,8 +57,7 @@ macro_rules! registers {
     };
 }
 
-// The bits that each has on any core (Arm ARM DDI 0487, D24.2). Of the timers, compare values alone:
-// they are off.
+// The bits that each has on any core (Arm ARM DDI 0487, D24.2).
 registers! {
     tpidr_el0 & 0xffff_ffff_ffff_ffff,
     tpidrro_el0 & 0xffff_ffff_ffff_ffff,
@@ -69,6 +68,5 @@ registers! {
     contextidr_el1 & 0xffff_ffff,
     par_el1 & 0x0000_ffff_ffff_f000,
     csselr_el1 & 0x1,
-    cntv_cval_el0 & 0xffff_ffff_ffff_ffff,
     sp_el0 & 0xffff_ffff_ffff_fff0,
 }

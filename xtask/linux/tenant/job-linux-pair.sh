@@ -2,13 +2,9 @@
 # counted; then alice starts again while she transfers, and all of it once more. In the end both sleep instead of
 # polling, and alice counts what that costs, by either interrupt of her function.
 . /lib/unimux/base.sh
+. /lib/unimux/lives.sh
 . /lib/unimux/pair.sh
 . /lib/unimux/own-exits.sh
-
-# lives_before: prints how often this machine was started again.
-lives_before() {
-    unimux --json stat > /tmp/stat && field /tmp/stat lives_before
-}
 
 alice() {
     move_file && hammer_and_count || return

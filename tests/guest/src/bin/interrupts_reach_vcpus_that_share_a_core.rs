@@ -9,7 +9,7 @@ use core::sync::atomic::{
 };
 
 use unimux_guest_rt::gic::{self, IntId};
-use unimux_guest_rt::{Guest, barrier, clock, entry, exception, timer, vcpu};
+use unimux_guest_rt::{Guest, clock, entry, exception, timer, vcpu};
 use unimux_guest_tests::Checks;
 use unimux_guest_tests::wait::{comes_true, pass};
 
@@ -102,7 +102,6 @@ fn main(guest: Guest) -> i32 {
         checks.holds("they wake each other", answered);
         checks.holds("it stops", comes_true(|| !vcpu::is_on(1)));
     }
-    barrier::context();
     checks.equal("no interrupt is left over", gic::acknowledge(), None);
     checks.code()
 }

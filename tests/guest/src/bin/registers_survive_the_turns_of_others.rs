@@ -8,7 +8,7 @@ use core::sync::atomic::{
     Ordering::{Acquire, Release},
 };
 
-use unimux_guest_rt::{Guest, barrier, entry, simd, vcpu};
+use unimux_guest_rt::{Guest, entry, gic, simd, timer, vcpu};
 use unimux_guest_tests::Checks;
 use unimux_guest_tests::system::SystemRegisters;
 use unimux_guest_tests::wait::{comes_true, pass};
@@ -57,8 +57,13 @@ fn main(guest: Guest) -> i32 {
         checks.equal("vCPU 1 keeps its own", SECOND.load(Acquire), KEPT);
     } else {
         checks.holds("another guest does", all_survive(3, || pass(ROUND_NS)));
-        let give_way = || (0..100).for_each(|_| barrier::wait_for_event());
-        checks.holds("and if it gives its turns away", all_survive(4, give_way));
+        gic::start();
+        gic::enable(timer::INTID);
+        let sleep = || {
+            timer::interrupt_in(ROUND_NS / 10);
+            gic::wait(|_| timer::stop());
+        };
+        checks.holds("and if it sleeps", all_survive(4, sleep));
     }
     checks.code()
 }
