@@ -121,6 +121,29 @@ fn the_timer_is_linked_to_its_physical_interrupt<V: Machine>() {
     }
 }
 
+/// What EL2 asks when a core is given to another vCPU.
+fn an_active_timer_is_held_and_wakes_nobody<V: Machine>() {
+    let mut gic = V::booted(1, true);
+    let mut cpu = Cpu::default();
+    let asks = |gic: &VirtualGic<V>| (gic.interrupts(0), gic.holds(0, Intid::VIRTUAL_TIMER));
+    assert_eq!(asks(&gic), (false, false));
+    let _ = gic.forward(0, Intid::VIRTUAL_TIMER);
+    assert_eq!(asks(&gic), (true, true));
+    cpu.enter(&mut gic, 0);
+    let _ = gic.retire(0, cpu.lists());
+    assert_eq!(asks(&gic), (true, true), "pending still");
+    cpu.enter(&mut gic, 0);
+    cpu.acknowledge::<V>();
+    let _ = gic.retire(0, cpu.lists());
+    assert_eq!(asks(&gic), (false, true), "active");
+    cpu.enter(&mut gic, 0);
+    cpu.end::<V>(27);
+    let _ = gic.retire(0, cpu.lists());
+    assert_eq!(asks(&gic), (false, false));
+    let _ = gic.pulse(spi(48));
+    assert_eq!(asks(&gic), (true, false));
+}
+
 /// The timer fires again between the guest's end of it and EL2's retiring of the list registers;
 /// EL2 forwards first and retires second.
 fn a_timer_forwarded_before_the_last_one_is_retired_is_not_lost<V: Machine>() {
@@ -305,6 +328,7 @@ on_both! {
     a_level_that_drops_before_it_is_taken_is_gone
     a_pulse_on_a_level_interrupt_is_delivered_once
     the_timer_is_linked_to_its_physical_interrupt
+    an_active_timer_is_held_and_wakes_nobody
     a_timer_forwarded_before_the_last_one_is_retired_is_not_lost
     a_timer_that_the_guest_gives_up_is_released
     a_guest_that_dies_with_the_timer_listed_releases_it
