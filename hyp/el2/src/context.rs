@@ -18,6 +18,8 @@ use core::arch::asm;
 
 use aarch64_cpu::registers::{CNTP_CTL_EL0, CNTV_CTL_EL0, Writeable};
 
+use crate::interrupts::VIRTUAL_TIMER;
+
 /// SCTLR_EL1 with MMU and caches off: only what is RES1 in ARMv8.0.
 const SCTLR_EL1_RESET: u64 = 0x30d0_0800;
 
@@ -88,7 +90,7 @@ system_registers! {
     pmcr_el0, pmuserenr_el0, pmccfiltr_el0,
 }
 
-/// CNTV_CTL_EL0 (Arm ARM DDI 0487, D24.10): on, and not masked.
+/// A timer's control register (Arm ARM DDI 0487, D24.10): on, and not masked.
 const TIMER_CONTROL: u64 = 0b11;
 const TIMER_ON: u64 = 0b01;
 
@@ -188,10 +190,17 @@ impl Context {
         }
     }
 
-    /// When the saved virtual timer fires, in ticks of the system counter, if it is on and not
-    /// masked.
-    #[must_use]
-    pub fn virtual_timer(&self) -> Option<u64> {
-        (self.system.cntv_ctl_el0 & TIMER_CONTROL == TIMER_ON).then_some(self.system.cntv_cval_el0)
+    /// The saved timers that are on and not masked: INTID, and when it fires, in ticks of the system
+    /// counter.
+    pub fn timers(&self) -> impl Iterator<Item = (u32, u64)> {
+        let System {
+            cntv_ctl_el0,
+            cntv_cval_el0,
+            ..
+        } = self.system;
+        [(VIRTUAL_TIMER, cntv_ctl_el0, cntv_cval_el0)]
+            .into_iter()
+            .filter(|(_, control, _)| control & TIMER_CONTROL == TIMER_ON)
+            .map(|(intid, _, at)| (intid, at))
     }
 }

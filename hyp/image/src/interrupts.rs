@@ -4,15 +4,15 @@
 //! one core. Between an entry and the next exit that matters, the truth about listed interrupts is
 //! in the list registers; [`VcpuInterrupts::retire`] takes it back first.
 //!
-//! The virtual timer's interrupt is linked to the physical one, which stays active until the guest ends
-//! the virtual one, so that it is not taken again. It belongs to the vCPU: on a shared core it is
+//! A timer's interrupt is linked to the physical one, which stays active until the guest ends the virtual
+//! one, so that it is not taken again. It belongs to the vCPU: on a shared core it is
 //! deactivated when the vCPU is switched out, and made active again when it is switched in, as Linux' KVM does
 //! (`kvm_timer_vcpu_load_gic` in arch/arm64/kvm/arch_timer.c).
 
 use core::sync::atomic::Ordering;
 
 use unimux_el2::{
-    interrupts::{Controller, Interrupt},
+    interrupts::Controller,
     lists::{CpuInterface, ListRegisters},
 };
 use unimux_paravirt::map::{COMPLETION_INTID, EVENT_INTID};
@@ -43,6 +43,9 @@ const fn intid(number: u32) -> Intid {
         None => panic!("guests have an interrupt of this number"),
     }
 }
+
+/// What is linked to a physical interrupt of the core.
+const TIMERS: [Intid; 1] = [Intid::VIRTUAL_TIMER];
 
 /// The interrupts of one vCPU, on its core.
 pub(crate) struct VcpuInterrupts {
@@ -78,26 +81,51 @@ impl VcpuInterrupts {
     /// The virtual CPU interface of this core as it was when it was switched out.
     pub(crate) fn switch_in(&mut self) {
         GIC.restore(&self.interface);
-        if self.holds_timer() {
-            GIC.activate(Interrupt::VIRTUAL_TIMER);
+        for timer in TIMERS {
+            if self.holds(timer) {
+                GIC.activate(timer.get());
+            }
         }
     }
 
-    /// Takes everything from this core. True if the virtual timer's interrupt is not ended yet, so
-    /// that the timer is not to fire.
-    pub(crate) fn switch_out(&mut self) -> bool {
+    /// Takes everything from this core.
+    pub(crate) fn switch_out(&mut self) {
         self.retire();
         self.interface = GIC.save();
-        let holds_timer = self.holds_timer();
-        if holds_timer {
-            GIC.deactivate(Interrupt::VIRTUAL_TIMER);
+        for timer in TIMERS {
+            if self.holds(timer) {
+                GIC.deactivate(timer.get());
+            }
         }
-        holds_timer
     }
 
-    fn holds_timer(&self) -> bool {
-        let gic = self.guest.gic.lock();
-        gic.holds(self.vcpu, Intid::VIRTUAL_TIMER)
+    /// Whether a timer has fired and the guest has not ended its interrupt yet, so that it is not to
+    /// fire again.
+    fn holds(&self, timer: Intid) -> bool {
+        self.guest.gic.lock().holds(self.vcpu, timer)
+    }
+
+    /// The vCPU is switched out, and these are its timers. Forwards what has fired by `now`, and gives
+    /// when the next does.
+    pub(crate) fn keep_time(
+        &mut self,
+        timers: impl Iterator<Item = (u32, u64)>,
+        now: u64,
+    ) -> Option<u64> {
+        let mut next = None;
+        for (intid, at) in timers {
+            match Intid::new(intid) {
+                Some(timer) if !self.holds(timer) => {
+                    if at <= now {
+                        self.forward(timer);
+                    } else {
+                        next = Some(next.map_or(at, |it: u64| it.min(at)));
+                    }
+                }
+                _ => {}
+            }
+        }
+        next
     }
 
     /// Whether the vCPU has an interrupt to take. What was listed was taken back.
@@ -148,9 +176,9 @@ impl VcpuInterrupts {
         }
     }
 
-    /// The virtual timer has fired.
-    pub(crate) fn forward_timer(&mut self) {
-        self.change(|gic, vcpu| gic.forward(vcpu, Intid::VIRTUAL_TIMER));
+    /// A timer of the vCPU has fired.
+    pub(crate) fn forward(&mut self, timer: Intid) {
+        self.change(|gic, vcpu| gic.forward(vcpu, timer));
     }
 
     /// A load from the emulated GIC.

@@ -87,7 +87,7 @@ const MAINTENANCE: u32 = 16 + 9;
 /// EL2 physical timer: PPI 10. It ends [`nap`](crate::time::nap), and turns on a shared core.
 const HYPERVISOR_TIMER: u32 = 16 + 10;
 /// EL1 virtual timer: PPI 11.
-const VIRTUAL_TIMER: u32 = 16 + 11;
+pub(crate) const VIRTUAL_TIMER: u32 = 16 + 11;
 
 /// All that EL2 enables.
 const OURS: [u32; 5] = [ENGINE, PEER, MAINTENANCE, HYPERVISOR_TIMER, VIRTUAL_TIMER];
@@ -96,9 +96,6 @@ const OURS: [u32; 5] = [ENGINE, PEER, MAINTENANCE, HYPERVISOR_TIMER, VIRTUAL_TIM
 const PRIORITY: u8 = 0x80;
 
 impl Interrupt {
-    /// INTID of [`Self::VirtualTimer`].
-    pub const VIRTUAL_TIMER: u32 = VIRTUAL_TIMER;
-
     const fn of(intid: u32) -> Self {
         match intid {
             ENGINE => Self::Engine,

@@ -20,6 +20,7 @@ use unimux_el2::{
 };
 use unimux_paravirt::ExitReason;
 use unimux_schedule::Schedule;
+use unimux_vgic::Intid;
 
 use self::seat::{Progress, Seat};
 use crate::{
@@ -134,11 +135,19 @@ impl Core {
         time::wait_for_interrupt();
     }
 
-    /// When the virtual timers of vCPUs that wait and are not loaded fire.
+    /// When the timers of vCPUs that wait and are not loaded fire.
     fn alarms(&self) -> impl Iterator<Item = u64> {
         let waiting = self.seats.iter().enumerate();
         let waiting = waiting.filter(|(index, _)| !self.schedule.is_runnable(*index));
         waiting.filter_map(|(_, seat)| seat.alarm)
+    }
+
+    /// A timer of the vCPU that is loaded has fired.
+    fn forward(&mut self, timer: Intid) {
+        match self.loaded {
+            Some(seat) => self.seats[seat].interrupts.forward(timer),
+            None => GIC.deactivate(timer.get()),
+        }
     }
 
     /// Takes all physical interrupts that are pending on this core. `interrupted` is the seat whose
@@ -160,10 +169,7 @@ impl Core {
                         seat.interrupts.take_completion();
                     }
                 }
-                Interrupt::VirtualTimer => match self.loaded {
-                    Some(seat) => self.seats[seat].interrupts.forward_timer(),
-                    None => GIC.deactivate(Interrupt::VIRTUAL_TIMER),
-                },
+                Interrupt::VirtualTimer => self.forward(Intid::VIRTUAL_TIMER),
                 Interrupt::Alarm => time::set_alarm(None),
                 // What a peer did is in the model already; the refill finds it. So does it after a
                 // maintenance interrupt.

@@ -11,7 +11,7 @@
 //!
 //! The seat of vCPU 0 is the guest's keeper: instead of `Left` it is `Keeping`.
 
-use unimux_el2::vcpu::Vcpu;
+use unimux_el2::{time, vcpu::Vcpu};
 use unimux_paravirt::ExitReason;
 use unimux_trap::Exit;
 
@@ -43,7 +43,7 @@ pub(super) struct Seat {
     state: State,
     registers: Vcpu,
     pub(super) interrupts: VcpuInterrupts,
-    /// When its virtual timer fires, if the vCPU is on, and not loaded.
+    /// When the next of its timers fires, if the vCPU is on, and not loaded.
     pub(super) alarm: Option<u64>,
     /// Another vCPU of its guest has run on this core since.
     pub(super) has_stale_translations: bool,
@@ -103,10 +103,11 @@ impl Seat {
         match &self.state {
             State::Off => lifecycle.is_stopping() || self.guest.vcpus[self.vcpu].is_started(),
             State::On => {
-                if self.alarm.take_if(|at| *at <= now).is_some() {
-                    self.interrupts.forward_timer();
+                if self.alarm.is_some_and(|at| at <= now) {
+                    self.keep_time(now);
                 }
-                lifecycle.is_stopping() || self.interrupts.are_due()
+                let is_stopping = self.guest.lifecycle.is_stopping();
+                is_stopping || self.interrupts.are_due()
             }
             State::Left { life } => lifecycle.life() != *life,
             State::Keeping(task) => task.is_ready(self.guest),
@@ -129,10 +130,15 @@ impl Seat {
     pub(super) fn unload(&mut self) {
         if matches!(self.state, State::On) {
             self.registers.save();
-            let holds_timer = self.interrupts.switch_out();
-            let timer = self.registers.context().virtual_timer();
-            self.alarm = timer.filter(|_| !holds_timer);
+            self.interrupts.switch_out();
+            self.keep_time(time::ticks());
         }
+    }
+
+    /// What fires by `now` while it is not loaded, and when the next does.
+    fn keep_time(&mut self, now: u64) {
+        let timers = self.registers.context().timers();
+        self.alarm = self.interrupts.keep_time(timers, now);
     }
 
     /// One step. The seat is loaded, and does not wait.
