@@ -105,27 +105,24 @@ impl VcpuInterrupts {
         self.guest.gic.lock().holds(self.vcpu, timer)
     }
 
-    /// The vCPU is switched out, and these are its timers. Forwards what has fired by `now`, and gives
-    /// when the next does.
-    pub(crate) fn keep_time(
-        &mut self,
-        timers: impl Iterator<Item = (u32, u64)>,
-        now: u64,
-    ) -> Option<u64> {
-        let mut next = None;
+    /// The vCPU is switched out, and these are its timers. When the first fires of those that may; that
+    /// can be long ago.
+    pub(crate) fn next_timer(&self, timers: impl Iterator<Item = (u32, u64)>) -> Option<u64> {
+        let may_fire = |(intid, at): (u32, u64)| {
+            let timer = Intid::new(intid)?;
+            (!self.holds(timer)).then_some(at)
+        };
+        timers.filter_map(may_fire).min()
+    }
+
+    /// As above: forwards those that have fired by `now`.
+    pub(crate) fn fire(&mut self, timers: impl Iterator<Item = (u32, u64)>, now: u64) {
         for (intid, at) in timers {
             match Intid::new(intid) {
-                Some(timer) if !self.holds(timer) => {
-                    if at <= now {
-                        self.forward(timer);
-                    } else {
-                        next = Some(next.map_or(at, |it: u64| it.min(at)));
-                    }
-                }
+                Some(timer) if at <= now && !self.holds(timer) => self.forward(timer),
                 _ => {}
             }
         }
-        next
     }
 
     /// Whether the vCPU has an interrupt to take. What was listed was taken back.

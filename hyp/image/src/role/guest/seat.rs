@@ -11,7 +11,7 @@
 //!
 //! The seat of vCPU 0 is the guest's keeper: instead of `Left` it is `Keeping`.
 
-use unimux_el2::{time, vcpu::Vcpu};
+use unimux_el2::vcpu::Vcpu;
 use unimux_paravirt::ExitReason;
 use unimux_trap::Exit;
 
@@ -104,7 +104,9 @@ impl Seat {
             State::Off => lifecycle.is_stopping() || self.guest.vcpus[self.vcpu].is_started(),
             State::On => {
                 if self.alarm.is_some_and(|at| at <= now) {
-                    self.keep_time(now);
+                    let timers = self.registers.context().timers();
+                    self.interrupts.fire(timers, now);
+                    self.set_alarm();
                 }
                 let is_stopping = self.guest.lifecycle.is_stopping();
                 is_stopping || self.interrupts.are_due()
@@ -131,14 +133,15 @@ impl Seat {
         if matches!(self.state, State::On) {
             self.registers.save();
             self.interrupts.switch_out();
-            self.keep_time(time::ticks());
+            self.set_alarm();
         }
     }
 
-    /// What fires by `now` while it is not loaded, and when the next does.
-    fn keep_time(&mut self, now: u64) {
+    /// From now on EL2's timer stands in for those of the vCPU. One that has fired since interrupts were
+    /// last taken is for the next look at the seat, and makes EL2's fire at once.
+    fn set_alarm(&mut self) {
         let timers = self.registers.context().timers();
-        self.alarm = self.interrupts.keep_time(timers, now);
+        self.alarm = self.interrupts.next_timer(timers);
     }
 
     /// One step. The seat is loaded, and does not wait.
