@@ -13,6 +13,7 @@ use crate::artifacts::Profile;
 use crate::board::Board;
 use crate::launch::{Clock, Kit, Order};
 use crate::linux_run::{LinuxFiles, OwnFiles};
+use crate::qemu::End;
 use crate::scenario_file::ScenarioFile;
 use crate::session::{self, Session, Wanted};
 use crate::start::{self, Start};
@@ -134,6 +135,8 @@ impl Run {
                 "{}",
                 json!({ "end": format!("{:?}", outcome.end), "failure": failure })
             );
+        } else if outcome.end == End::Stopped {
+            terminal::note("\nEnded by a key, before the guests were off.");
         } else if let Some(failure) = outcome.failure() {
             terminal::note(format!("\nFailed: {failure}"));
         } else {
