@@ -110,18 +110,21 @@ pub(crate) fn own_fault(kind: VectorKind, fault: &OwnFault) -> ! {
     let mut text = speak();
     text.say("\nUnimux took an exception on core ");
     text.decimal(core_id::get() as u64).say(": ");
-    text.say(kind.name()).say("\n");
+    text.say(kind.name()).say(", ");
     let (class, iss) = ((fault.esr >> 26) & 0x3f, fault.esr & 0x1ff_ffff);
-    text.say("esr ").hex(fault.esr, 8);
-    text.say(" (class ")
-        .hex(class, 2)
-        .say(" ")
-        .say(class_name(class));
-    text.say(", iss ").hex(iss, 1);
-    text.say(")  far ").hex(fault.far, 1);
-    text.say("\nelr ").hex(fault.elr, 1);
-    text.say("  spsr ").hex(fault.spsr, 1);
-    text.say("  sp ").hex(fault.sp, 1);
+    text.say(class_name(class)).say("\n");
+    let numbers = [
+        ("esr ", fault.esr),
+        ("  class ", class),
+        ("  iss ", iss),
+        ("\nfar ", fault.far),
+        ("  elr ", fault.elr),
+        ("  spsr ", fault.spsr),
+        ("  sp ", fault.sp),
+    ];
+    for (name, value) in numbers {
+        text.say(name).hex(value, 1);
+    }
     for (index, value) in (0..).zip(fault.x) {
         text.say(if index % 4 == 0 { "\nx" } else { "  x" });
         text.decimal(index);

@@ -185,10 +185,19 @@ impl Schedule {
     /// Of the seats that want to run, `but` one, the one that is furthest behind. Of several: the
     /// first after the one whose turn it was.
     fn furthest_behind(&self, but: Option<usize>) -> Option<usize> {
-        let last = self.turn.map_or(self.seats.len(), |turn| turn.seat);
-        let wanting = (0..self.seats.len()).filter(|seat| self.is_runnable(*seat));
-        wanting
-            .filter(|seat| Some(*seat) != but)
-            .min_by_key(|seat| (self.seats[*seat].virtual_time, *seat <= last, *seat))
+        let count = self.seats.len();
+        let first = self.turn.map_or(0, |turn| turn.seat + 1);
+        let mut least: Option<(usize, u64)> = None;
+        for step in first..first + count {
+            let seat = if step < count { step } else { step - count };
+            let it = &self.seats[seat];
+            if it.runnable
+                && Some(seat) != but
+                && least.is_none_or(|(_, time)| it.virtual_time < time)
+            {
+                least = Some((seat, it.virtual_time));
+            }
+        }
+        least.map(|(seat, _)| seat)
     }
 }
