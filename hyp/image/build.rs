@@ -29,6 +29,5 @@ fn main() {
     println!("cargo::rustc-env=DEFMT_LOG={level}");
     println!("cargo::rustc-link-search={}", linker.display());
     println!("cargo::rustc-link-arg-bins=-T{script}");
-    println!("cargo::rustc-link-arg-bins=-Tdefmt.x");
     println!("cargo::rustc-link-arg-bins=--no-eh-frame-hdr");
 }

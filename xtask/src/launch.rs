@@ -16,6 +16,7 @@ use crate::board::{Board, Machine};
 use crate::console::{Console, Heard, Line};
 use crate::kernel_file;
 use crate::linux_run::{self, LinuxFiles, Watch};
+use crate::log_strings;
 use crate::machine_tree::{self, Modules, Simulator, loaded};
 use crate::qemu::{self, End};
 use crate::scenario_file::{Loaded, ScenarioFile, Source};
@@ -392,8 +393,7 @@ fn dump_tree(machine: &Machine, model: &[String], to: &Path) -> Result<()> {
 
 /// The strings of EL2's log.
 pub(crate) fn log_table(unimux: &Program) -> Result<Option<Table>> {
-    let elf = fs::read(&unimux.elf)?;
-    Table::parse(&elf).context("the strings of EL2's log cannot be read from its ELF file")
+    log_strings::table(fs::read(&unimux.elf)?)
 }
 
 /// How a run ended.

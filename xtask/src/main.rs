@@ -19,6 +19,7 @@ mod launch;
 mod linux_bench;
 mod linux_run;
 mod log_files;
+mod log_strings;
 mod machine_tree;
 mod metrics;
 mod plots;

@@ -1,27 +1,38 @@
 //! Where the linker put things.
 #![expect(unsafe_code, reason = "linker symbols are foreign statics")]
-// UNSAFETY: taking the address of symbols that `linker/sections.ld` defines.
+// UNSAFETY: a table of addresses of symbols that `linker/sections.ld` defines.
 
-use core::{cell::UnsafeCell, ops::Range};
+use core::{arch::global_asm, ops::Range};
 
 /// Bytes of a stack slot: its upper half is the stack, its lower half is never mapped.
 pub const STACK_SLOT: usize = 0x2_0000;
 /// Bytes of a stack.
 pub const STACK_SIZE: usize = STACK_SLOT / 2;
 
-/// Defines one function per range between two symbols.
+/// Defines one function per range between two symbols. Where these are is in a table: some are further
+/// away than code reaches by itself.
 macro_rules! ranges {
     ($($(#[$doc:meta])* $name:ident: $begin:ident .. $end:ident;)*) => {
         $(
             $(#[$doc])*
             pub fn $name() -> Range<usize> {
                 unsafe extern "C" {
-                    safe static $begin: UnsafeCell<()>;
-                    safe static $end: UnsafeCell<()>;
+                    #[link_name = concat!("layout_", stringify!($name))]
+                    safe static RANGE: [usize; 2];
                 }
-                $begin.get().addr()..$end.get().addr()
+                let [begin, end] = RANGE;
+                begin..end
             }
         )*
+        global_asm!(
+            ".pushsection .rodata.layout, \"a\"",
+            ".balign 8",
+            $(
+                concat!("layout_", stringify!($name), ": .quad ", stringify!($begin), ", ", stringify!($end)),
+                concat!(".global layout_", stringify!($name)),
+            )*
+            ".popsection",
+        );
     };
 }
 
