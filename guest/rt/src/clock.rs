@@ -3,7 +3,7 @@
     unsafe_code,
     reason = "no crate here has the cycle counter's registers"
 )]
-// UNSAFETY: four system registers of the PMU, by MRS and MSR.
+// UNSAFETY: system registers of the PMU, by MRS and MSR.
 
 use core::arch::asm;
 
@@ -42,12 +42,24 @@ pub fn now_ns() -> u64 {
     ticks_to_ns(ticks())
 }
 
+/// Whether this vCPU has a cycle counter: where it has a PMU (ID_AA64DFR0_EL1.PMUVer). Unimux gives one
+/// to the guests of a scenario with `baseline`.
+pub fn has_cycles() -> bool {
+    let features: u64;
+    // SAFETY: reads an identification register.
+    unsafe {
+        asm!("mrs {f}, id_aa64dfr0_el1", f = out(reg) features, options(nomem, nostack, preserves_flags))
+    };
+    // 0xf is a PMU of another architecture.
+    !matches!(features >> 8 & 0xf, 0 | 0xf)
+}
+
 /// Cycles that this vCPU's core has run, those at EL2 for this guest included: PMCCNTR_EL0. Under QEMU's `-icount shift=0` one cycle is
-/// one instruction of the whole machine.
+/// one instruction of the whole machine. An undefined instruction without [`has_cycles`].
 pub fn cycles() -> u64 {
     let cycles;
     barrier::context();
-    // SAFETY: reads a counter that EL1 may always read (PMCCNTR_EL0).
+    // SAFETY: reads a counter, or is undefined (PMCCNTR_EL0).
     unsafe {
         asm!("mrs {c}, pmccntr_el0", c = out(reg) cycles, options(nomem, nostack, preserves_flags))
     };
@@ -55,8 +67,11 @@ pub fn cycles() -> u64 {
 }
 
 /// Lets the cycle counter of this core run: PMCR_EL0.{E, LC}, PMCNTENSET_EL0.C, and at EL2 too:
-/// PMCCFILTR_EL0.NSH (Arm ARM, D19.5).
+/// PMCCFILTR_EL0.NSH (Arm ARM, D19.5). If there is one.
 pub(crate) fn start_cycle_counter() {
+    if !has_cycles() {
+        return;
+    }
     // SAFETY: these registers control counters only, and nothing else in the guest uses the PMU.
     unsafe {
         asm!(

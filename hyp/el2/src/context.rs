@@ -18,7 +18,7 @@ use core::arch::asm;
 
 use aarch64_cpu::registers::{CNTP_CTL_EL0, CNTV_CTL_EL0, Writeable};
 
-use crate::interrupts::VIRTUAL_TIMER;
+use crate::interrupts::{PHYSICAL_TIMER, VIRTUAL_TIMER};
 
 /// SCTLR_EL1 with MMU and caches off: only what is RES1 in ARMv8.0.
 const SCTLR_EL1_RESET: u64 = 0x30d0_0800;
@@ -85,7 +85,7 @@ macro_rules! system_registers {
 system_registers! {
     sctlr_el1, ttbr0_el1, ttbr1_el1, tcr_el1, mair_el1, amair_el1, vbar_el1, contextidr_el1,
     cpacr_el1, csselr_el1, elr_el1, spsr_el1, esr_el1, far_el1, afsr0_el1, afsr1_el1, par_el1,
-    tpidr_el1, tpidr_el0, tpidrro_el0, sp_el1, sp_el0, mdscr_el1, cntkctl_el1,
+    tpidr_el1, tpidr_el0, tpidrro_el0, sp_el1, sp_el0, cntkctl_el1,
     cntv_cval_el0, cntv_ctl_el0, cntp_cval_el0, cntp_ctl_el0,
     pmcr_el0, pmuserenr_el0, pmccfiltr_el0,
 }
@@ -196,11 +196,18 @@ impl Context {
         let System {
             cntv_ctl_el0,
             cntv_cval_el0,
+            cntp_ctl_el0,
+            cntp_cval_el0,
             ..
         } = self.system;
-        [(VIRTUAL_TIMER, cntv_ctl_el0, cntv_cval_el0)]
+        let timers = [
+            (VIRTUAL_TIMER, cntv_ctl_el0, cntv_cval_el0),
+            (PHYSICAL_TIMER, cntp_ctl_el0, cntp_cval_el0),
+        ];
+        let on = |control: u64| control & TIMER_CONTROL == TIMER_ON;
+        let on = timers
             .into_iter()
-            .filter(|(_, control, _)| control & TIMER_CONTROL == TIMER_ON)
-            .map(|(intid, _, at)| (intid, at))
+            .filter(move |(_, control, _)| on(*control));
+        on.map(|(intid, _, at)| (intid, at))
     }
 }

@@ -38,7 +38,7 @@ pub fn microseconds() -> u64 {
 /// that a WFE at EL2 that missed its event ends all the same.
 ///
 /// CNTHCTL_EL2 (Arm ARM DDI 0487): EL1PCTEN 1 and EL1PCEN 1 leave the physical counter and timer to
-/// EL1; EVNTI 9 makes an event every 1024 ticks of the counter.
+/// EL1, to which they are what the virtual ones are, as EL2 needs neither; EVNTI 9 makes an event every 1024 ticks of the counter.
 pub fn set_up() {
     CNTHCTL_EL2.set((1 << 0) | (1 << 1) | (1 << 2) | (9 << 4));
     CNTVOFF_EL2.set(0);

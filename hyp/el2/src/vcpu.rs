@@ -10,13 +10,13 @@
 
 use core::arch::asm;
 
-use aarch64_cpu::registers::{
-    CPTR_EL2, HCR_EL2, MDCR_EL2, MIDR_EL1, Readable, VMPIDR_EL2, Writeable,
+use aarch64_cpu::registers::{CPTR_EL2, HCR_EL2, MIDR_EL1, Readable, VMPIDR_EL2, Writeable};
+
+use unimux_trap::{
+    Exit, Registers, Snapshot, SystemRegisterAccess, Vector, debug::DebugRegisters, injection,
 };
 
-use unimux_trap::{Exit, Registers, Snapshot, Vector};
-
-use crate::{context::Context, stage2::Stage2, vectors};
+use crate::{context::Context, debug, stage2::Stage2, vectors};
 
 /// General registers and syndrome of a vCPU that is not running. The vectors know its layout.
 #[derive(Clone, Debug, Default)]
@@ -54,10 +54,18 @@ const HCR: u64 = (1 << 0)   // VM: stage 2
     | (1 << 5)              // AMO: SError to EL2
     | (1 << 9)              // FB: broadcast TLB maintenance within the inner shareable domain
     | (1 << 10)             // BSU: barriers at least inner shareable
+    | (1 << 18)             // TID3: ID registers
     | (1 << 19)             // TSC: SMC to EL2
     | (1 << 20)             // TIDCP: implementation defined registers
     | (1 << 21)             // TACR: auxiliary control register
-    | (1 << 31); // RW: EL1 is AArch64
+    | (1 << 31)             // RW: EL1 is AArch64
+    | (1 << 35)             // TLOR: limited ordering regions
+    | (1 << 36); // TERR: error records
+// Clear, so that they trap: API, APK (pointer authentication), ATA (MTE), EnSCXT, FIEN.
+
+/// CPTR_EL2: its RES1 bits, which trap SVE and SME, and traps of trace (TTA) and activity monitors
+/// (TAM).
+const CPTR: u64 = 0x33ff | 1 << 20 | 1 << 30;
 
 /// WFI and WFE to EL2.
 const HCR_TWI: u64 = 1 << 13;
@@ -68,6 +76,7 @@ const HCR_TWE: u64 = 1 << 14;
 pub struct Vcpu {
     frame: Frame,
     context: Context,
+    debug: DebugRegisters,
 }
 
 impl Vcpu {
@@ -81,6 +90,7 @@ impl Vcpu {
                 ..Frame::default()
             },
             context: Context::default(),
+            debug: DebugRegisters::default(),
         };
         self.frame.x.set(0, x0);
     }
@@ -100,23 +110,34 @@ impl Vcpu {
         &mut self.frame
     }
 
-    /// Goes on after the instruction that trapped.
+    /// Goes on after the instruction that trapped and was carried out.
     pub fn skip_instruction(&mut self) {
         self.frame.elr = self.frame.elr.wrapping_add(4);
+        self.frame.spsr = injection::after_instruction(self.frame.spsr);
+    }
+
+    /// Carries out an access to a debug register. Gives what it reads; `None` if the vCPU has no such
+    /// register.
+    pub fn access_debug(&mut self, access: &SystemRegisterAccess) -> Option<u64> {
+        let stored = self.frame.x.get(access.rt);
+        let read = self.debug.access(access, stored, debug::counts())?;
+        debug::load(&self.debug);
+        Some(read)
     }
 
     /// Makes this core the vCPU `index` of the guest behind `stage2`: EL2's controls, the identity
     /// that it sees, and its own registers.
     ///
-    /// Not trapped: the cycle counter and the other PMU registers, timers; WFI and WFE, unless
-    /// [`trap_waits`] says so. Trapped besides stage 2: SMC, implementation defined registers, ACTLR.
-    pub fn load(&self, index: u64, stage2: &Stage2) {
+    /// A guest that `measures` has the PMU of its core, which is for guests that own it: its counters
+    /// are not saved for another, and its interrupt goes nowhere. Others have none.
+    ///
+    /// Not trapped: timers; WFI and WFE, unless [`trap_waits`] says so. Trapped besides stage 2: SMC, ID
+    /// registers, debug registers, implementation defined registers, ACTLR, and what no guest has.
+    pub fn load(&self, index: u64, stage2: &Stage2, measures: bool) {
         trap_waits(false, false);
-        CPTR_EL2.set(0x33ff);
-        let counters: u64;
-        // SAFETY: reads PMCR_EL0.N.
-        unsafe { asm!("mrs {}, pmcr_el0", out(reg) counters, options(nomem, nostack)) };
-        MDCR_EL2.set((counters >> 11) & 0x1f);
+        CPTR_EL2.set(CPTR);
+        debug::set_traps(measures);
+        debug::load(&self.debug);
         VMPIDR_EL2.set((1 << 31) | index);
         // SAFETY: VPIDR_EL2 decides what EL1 reads in MIDR_EL1; HSTR_EL2 traps AArch32 accesses,
         // of which EL1 makes none.
@@ -153,38 +174,40 @@ impl Vcpu {
         Exit::decode(vector, &Snapshot { esr, far, hpfar })
     }
 
-    /// Has the vCPU take a synchronous exception at EL1: an undefined instruction, with what the
-    /// architecture puts into ELR_EL1, SPSR_EL1 and ESR_EL1 (Arm ARM DDI 0487, D1.3.3).
+    /// Has the vCPU take a synchronous exception at EL1: an undefined instruction.
     pub fn inject_undefined(&mut self) {
-        // EC 0, IL set.
-        self.inject(1 << 25);
+        self.inject(injection::undefined());
     }
 
-    fn inject(&mut self, esr: u64) {
-        let vbar: u64;
+    /// Has the vCPU take a synchronous exception at EL1: an external abort of the access that exited.
+    pub fn inject_external_abort(&mut self) {
+        let Frame { esr, spsr, far, .. } = self.frame;
         // SAFETY: EL1's registers belong to the vCPU that is loaded on this core.
+        unsafe { asm!("msr far_el1, {}", in(reg) far, options(nomem, nostack)) };
+        self.inject(injection::external_abort(esr, spsr));
+    }
+
+    /// Has it take the exception `esr`, with what the architecture puts into EL1's registers.
+    fn inject(&mut self, esr: u64) {
+        let (vbar, sctlr): (u64, u64);
+        // SAFETY: as above.
         unsafe {
             asm!(
                 "msr elr_el1, {elr}",
                 "msr spsr_el1, {spsr}",
                 "msr esr_el1, {esr}",
                 "mrs {vbar}, vbar_el1",
+                "mrs {sctlr}, sctlr_el1",
                 elr = in(reg) self.frame.elr,
                 spsr = in(reg) self.frame.spsr,
                 esr = in(reg) esr,
                 vbar = out(reg) vbar,
+                sctlr = out(reg) sctlr,
                 options(nomem, nostack),
             );
         }
-        // Current EL with SP_EL0, with SP_ELx, lower EL AArch64, lower EL AArch32.
-        let offset = match self.frame.spsr & 0x1f {
-            0b00100 => 0x000,
-            0b00101 => 0x200,
-            0b00000 => 0x400,
-            _ => 0x600,
-        };
-        self.frame.elr = vbar.wrapping_add(offset);
-        self.frame.spsr = PSTATE_EL1H_MASKED;
+        self.frame.elr = vbar.wrapping_add(injection::vector(self.frame.spsr));
+        self.frame.spsr = injection::handler_state(self.frame.spsr, sctlr);
     }
 }
 

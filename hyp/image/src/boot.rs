@@ -82,7 +82,7 @@ extern "C" fn image_main(tree: u64) -> ! {
     let cores = cores.unwrap_or_else(|_| refuse("no GIC where the board has one"));
     *INTERRUPTS.lock() = Some(cores);
 
-    let made = guest::make::all(&scenario, &layout, &affinities);
+    let made = guest::make::all(&scenario, &layout, &affinities, seeds.guests);
     let mut engine = engine::make(&scenario, &made, choice.make(), seeds.keys);
     if let (Some(its), Some(place), Some(slots)) = (&scenario.host, &layout.host, slots) {
         engine.add_host(its, place, slots);

@@ -1,4 +1,5 @@
-//! The seed of the key generator: everything the machine offers, stirred together.
+//! Seeds, of the key generator and of guests' random numbers: everything the machine offers, stirred
+//! together.
 //!
 //! Sources: `/chosen/rng-seed` and virtio-rng. One honest source is enough; without any, Unimux
 //! refuses to give out functions, since their keys could be guessed. The counter is mixed in so
@@ -15,7 +16,9 @@ const SEED_BYTES_MIN: usize = 16;
 
 /// A cascade: the state after each piece is a ChaCha20 block under the key *state xor piece*, so
 /// that nobody who lacks one piece knows anything of the end.
-#[derive(Default)]
+// Aligned, so that it is not copied byte by byte.
+#[derive(Clone, Default)]
+#[repr(align(8))]
 struct Pool([u8; 32]);
 
 impl Pool {
@@ -29,10 +32,39 @@ impl Pool {
     }
 }
 
+/// A generator that keeps nothing of what it gave: whoever learns its state learns no earlier number.
+pub(crate) struct Generator(Pool);
+
+impl Generator {
+    /// The next numbers.
+    pub(crate) fn numbers(&mut self) -> [u64; 3] {
+        let given = self.next();
+        let word = |index: usize| {
+            let bytes = given.0.as_chunks::<8>().0;
+            bytes.get(index).map_or(0, |it| u64::from_le_bytes(*it))
+        };
+        [word(0), word(1), word(2)]
+    }
+
+    /// A generator that shares nothing with this one.
+    pub(crate) fn split(&mut self) -> Self {
+        Self(self.next())
+    }
+
+    fn next(&mut self) -> Pool {
+        let mut given = self.0.clone();
+        given.stir(b"given");
+        self.0.stir(b"kept");
+        given
+    }
+}
+
 /// Seeds of which none tells anything of another.
 pub(crate) struct Seeds {
     /// For keys.
     pub(crate) keys: [u8; 32],
+    /// For guests' random numbers.
+    pub(crate) guests: Generator,
     /// For the host's own generator.
     pub(crate) host: [u8; 32],
 }
@@ -53,11 +85,14 @@ pub(crate) fn gather(tree: &Tree<'_>) -> Option<Seeds> {
         sources += 1;
         defmt::info!("entropy: {=usize} bytes from virtio-rng", bytes.len());
     }
-    let mut keys = Pool(pool.0);
+    let mut keys = pool.clone();
     keys.stir(b"keys");
+    let mut guests = pool.clone();
+    guests.stir(b"guests");
     pool.stir(b"host");
     (sources > 0).then_some(Seeds {
         keys: keys.0,
+        guests: Generator(guests),
         host: pool.0,
     })
 }

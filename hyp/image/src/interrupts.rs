@@ -45,7 +45,7 @@ const fn intid(number: u32) -> Intid {
 }
 
 /// What is linked to a physical interrupt of the core.
-const TIMERS: [Intid; 1] = [Intid::VIRTUAL_TIMER];
+const TIMERS: [Intid; 2] = [Intid::VIRTUAL_TIMER, Intid::PHYSICAL_TIMER];
 
 /// The interrupts of one vCPU, on its core.
 pub(crate) struct VcpuInterrupts {

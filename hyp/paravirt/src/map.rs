@@ -84,3 +84,5 @@ pub const EVENT_INTID: u32 = 49;
 pub const EVENT_LABEL: &str = "unimux-completions";
 /// INTID of the virtual timer: PPI 11.
 pub const TIMER_INTID: u32 = 27;
+/// INTID of the physical timer: PPI 14.
+pub const PHYSICAL_TIMER_INTID: u32 = 30;

@@ -1,10 +1,11 @@
-//! Calls a guest makes by HVC or SMC: SMCCC, PSCI and Unimux's own.
+//! Calls a guest makes by HVC or SMC: SMCCC, PSCI, TRNG and Unimux's own.
 //!
 //! It serves none of them. `Unknown` is answered [`NOT_SUPPORTED`], never ignored and never
 //! forwarded to the firmware below Unimux.
 
 use crate::psci::{ErrorCode, Function};
 use crate::registers::Registers;
+use crate::trng;
 use bitfield_struct::bitfield;
 
 /// The answer to a call that nobody knows: -1 as a 64-bit number (SMCCC, DEN0028, 7.1; the same
@@ -53,6 +54,8 @@ pub enum Call {
     Psci(Function),
     /// A PSCI call to be answered with this error: an unknown function, or arguments out of range.
     PsciRefused(ErrorCode),
+    /// A call for random numbers, or an error to answer it with.
+    Trng(Result<trng::Function, ErrorCode>),
     /// SMCCC_VERSION; answer [`SMCCC_1_1`] or later.
     SmcccVersion,
     /// SMCCC_ARCH_FEATURES: is the architecture call `function` there? Answer 0 for
@@ -100,6 +103,9 @@ impl Call {
                     Ok(function) => Self::Psci(function),
                     Err(error) => Self::PsciRefused(error),
                 }
+            }
+            (OWNER_STANDARD, _) => {
+                trng::Function::decode(function, registers.get(1)).map_or(unknown, Self::Trng)
             }
             (OWNER_ARCHITECTURE | OWNER_HYPERVISOR, _) => {
                 Self::general(identifier, registers).unwrap_or(unknown)
@@ -197,6 +203,11 @@ mod tests {
             (&[0x8400_001F], Call::PsciRefused(ErrorCode::NotSupported)),
             // SYSTEM_OFF has no 64-bit form.
             (&[0xC400_0008], Call::PsciRefused(ErrorCode::NotSupported)),
+            (&[0x8400_0050], Call::Trng(Ok(trng::Function::Version))),
+            (
+                &[0xC400_0053, 193],
+                Call::Trng(Err(ErrorCode::InvalidParameters)),
+            ),
             (&[0x8000_0000], Call::SmcccVersion),
             (
                 &[0x8000_0001, 0x8000_8000],
@@ -218,7 +229,7 @@ mod tests {
         let unknown = [
             0x0000_0000, // a yielding call
             0x8400_0020, // beyond PSCI: SDEI's range
-            0x8400_0050, // TRNG_VERSION
+            0x8400_0054, // beyond the TRNG
             0x8401_0000, // a bit that must be zero
             0xC000_0000, // SMCCC_VERSION is 32-bit only
             0x8000_8000, // a workaround for a CPU erratum

@@ -6,7 +6,7 @@
 //! ```text
 //!   ESR_EL2, FAR_EL2, HPFAR_EL2 ──▶ Exit ─┬─ DataAbort(Abort { access }) ──▶ device, or fault
 //!   which vector                          ├─ Hvc / Smc ─▶ Call ─▶ PSCI, SMCCC, vendor
-//!                                         ├─ SystemRegister ──▶ vGIC, or undefined
+//!                                         ├─ SystemRegister ──▶ ID, debug, vGIC, or undefined
 //!                                         └─ Irq, Serror, …
 //! ```
 //!
@@ -14,19 +14,24 @@
 //! [`Call`]; what has no meaning is `Other` or `Unknown`, never a panic and never a guess.
 //!
 //! Sources: *Arm Architecture Reference Manual*, DDI 0487, D24.2 (ESR_EL2, FAR_EL2, HPFAR_EL2);
-//! *SMC Calling Convention*, DEN0028; *Power State Coordination Interface*, DEN0022.
+//! *SMC Calling Convention*, DEN0028; *Power State Coordination Interface*, DEN0022;
+//! *True Random Number Generator Firmware Interface*, DEN0098.
 #![no_std]
 #![forbid(unsafe_code)]
 
 mod abort;
 mod access;
 mod call;
+pub mod debug;
 mod exit;
+pub mod id_registers;
+pub mod injection;
 pub mod psci;
 mod registers;
 mod status;
 mod syndrome;
 mod sysreg;
+pub mod trng;
 
 pub use abort::Abort;
 pub use access::{Access, Direction, Size};

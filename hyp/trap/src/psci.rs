@@ -8,6 +8,9 @@
 pub enum Function {
     /// PSCI_VERSION (5.1.1).
     Version,
+    /// CPU_SUSPEND (5.1.2) into the one state that there is: standby of a core, power_state 0 in the
+    /// original format (5.4.2). The entry point is for states that lose the core's registers.
+    CpuStandby,
     /// CPU_OFF (5.1.3).
     CpuOff,
     /// CPU_ON (5.1.4).
@@ -59,6 +62,8 @@ pub enum ErrorCode {
 const SIXTY_FOUR: u32 = 1 << 30;
 
 const VERSION: u32 = 0x8400_0000;
+const CPU_SUSPEND: u32 = 0x8400_0001;
+const CPU_SUSPEND_64: u32 = CPU_SUSPEND | SIXTY_FOUR;
 const CPU_OFF: u32 = 0x8400_0002;
 const CPU_ON: u32 = 0x8400_0003;
 const CPU_ON_64: u32 = CPU_ON | SIXTY_FOUR;
@@ -93,6 +98,9 @@ impl Function {
         };
         Ok(match function {
             VERSION => Self::Version,
+            // power_state is 32 bits wide in both.
+            CPU_SUSPEND | CPU_SUSPEND_64 if first as u32 == 0 => Self::CpuStandby,
+            CPU_SUSPEND | CPU_SUSPEND_64 => return Err(ErrorCode::InvalidParameters),
             CPU_OFF => Self::CpuOff,
             CPU_ON | CPU_ON_64 => Self::CpuOn {
                 target: affinity()?,
@@ -125,6 +133,8 @@ impl Function {
         matches!(
             function,
             VERSION
+                | CPU_SUSPEND
+                | CPU_SUSPEND_64
                 | CPU_OFF
                 | CPU_ON
                 | CPU_ON_64
@@ -142,7 +152,7 @@ impl Function {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arm_psci::EntryPoint;
+    use arm_psci::{EntryPoint, PowerState};
     use proptest::prelude::*;
 
     /// What another reader of the specification makes of the same call, where it is served here.
@@ -166,6 +176,11 @@ mod tests {
         };
         Ok(match other {
             Other::Version => Function::Version,
+            Other::CpuSuspend {
+                state: PowerState::StandbyOrRetention(0),
+                ..
+            } => Function::CpuStandby,
+            Other::CpuSuspend { .. } => return Err(ErrorCode::InvalidParameters),
             Other::CpuOff => Function::CpuOff,
             Other::CpuOn { target_cpu, entry } => Function::CpuOn {
                 target: target_cpu.into(),
@@ -203,7 +218,9 @@ mod tests {
             narrow: [u8; 3],
             shift in 0u32..40,
         ) {
-            for arguments in [arguments, narrow.map(|it| u64::from(it) << shift)] {
+            let [_, second, third] = arguments;
+            let narrow = narrow.map(|it| u64::from(it) << shift);
+            for arguments in [arguments, narrow, [0, second, third]] {
                 let decoded = Function::decode(function, arguments);
                 let is_served = Function::is_served(function);
                 if is_served && function != FEATURES {

@@ -74,6 +74,14 @@ impl ExceptionClass {
         self.0
     }
 
+    /// Whether it is an instruction that EL2's controls trap, as opposed to one that fails: classes up
+    /// to 0x1f but for an illegal state (DDI 0487 D24.2, ESR_EL2.EC). Among them are those by which EL0
+    /// in AArch32 reaches coprocessors.
+    #[must_use]
+    pub const fn is_trapped_instruction(self) -> bool {
+        self.0 < 0x20 && self.0 != Self::ILLEGAL_STATE.0
+    }
+
     const fn from_bits(value: u8) -> Self {
         Self::new(value)
     }

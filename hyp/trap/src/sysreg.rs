@@ -52,14 +52,8 @@ impl SystemRegister {
     pub const ICC_SGI0R_EL1: Self = Self::new(3, 0, 12, 11, 7);
     /// Whether the system register interface is enabled. Reads only trap.
     pub const ICC_SRE_EL1: Self = Self::new(3, 0, 12, 12, 5);
-    /// OS lock access, which every Linux writes as it boots.
-    pub const OSLAR_EL1: Self = Self::new(2, 0, 1, 0, 4);
-    /// OS double lock.
-    pub const OSDLR_EL1: Self = Self::new(2, 0, 1, 3, 4);
-    /// Monitor debug system control.
-    pub const MDSCR_EL1: Self = Self::new(2, 0, 0, 2, 2);
-    /// Performance monitors control.
-    pub const PMCR_EL0: Self = Self::new(3, 3, 9, 12, 0);
+    /// Auxiliary control (DDI 0487, D24.2): on some cores it has bits that reach beyond a guest.
+    pub const ACTLR_EL1: Self = Self::new(3, 0, 1, 0, 1);
 
     /// The register with these numbers.
     #[must_use]

@@ -20,6 +20,8 @@ pub struct Intid(u8);
 impl Intid {
     /// The virtual timer's PPI, as every Armv8 system has it (Arm BSA).
     pub const VIRTUAL_TIMER: Self = Self(27);
+    /// The physical timer's.
+    pub const PHYSICAL_TIMER: Self = Self(30);
 
     /// The interrupt `number`, or `None` if guests have none of that number.
     #[must_use]

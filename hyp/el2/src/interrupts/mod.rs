@@ -18,6 +18,8 @@ pub enum Interrupt {
     Maintenance,
     /// The guest's virtual timer. It stays active until the guest deactivates it.
     VirtualTimer,
+    /// The guest's physical timer, likewise.
+    PhysicalTimer,
     /// The EL2 timer, see [`set_alarm`](crate::time::set_alarm). It fires again if it is not stopped.
     Alarm,
     /// Nothing that EL2 has use for, by number. It is finished already.
@@ -88,14 +90,28 @@ const MAINTENANCE: u32 = 16 + 9;
 const HYPERVISOR_TIMER: u32 = 16 + 10;
 /// EL1 virtual timer: PPI 11.
 pub(crate) const VIRTUAL_TIMER: u32 = 16 + 11;
+/// EL1 physical timer: PPI 14.
+pub(crate) const PHYSICAL_TIMER: u32 = 16 + 14;
 
 /// All that EL2 enables.
-const OURS: [u32; 5] = [ENGINE, PEER, MAINTENANCE, HYPERVISOR_TIMER, VIRTUAL_TIMER];
+const OURS: [u32; 6] = [
+    ENGINE,
+    PEER,
+    MAINTENANCE,
+    HYPERVISOR_TIMER,
+    VIRTUAL_TIMER,
+    PHYSICAL_TIMER,
+];
 
 /// Their priority: half way, which is also one of those that a non-secure world has.
 const PRIORITY: u8 = 0x80;
 
 impl Interrupt {
+    /// Whether it is the guest that deactivates it.
+    const fn is_the_guests(self) -> bool {
+        matches!(self, Self::VirtualTimer | Self::PhysicalTimer)
+    }
+
     const fn of(intid: u32) -> Self {
         match intid {
             ENGINE => Self::Engine,
@@ -103,6 +119,7 @@ impl Interrupt {
             MAINTENANCE => Self::Maintenance,
             HYPERVISOR_TIMER => Self::Alarm,
             VIRTUAL_TIMER => Self::VirtualTimer,
+            PHYSICAL_TIMER => Self::PhysicalTimer,
             _ => Self::Other(intid),
         }
     }

@@ -17,9 +17,7 @@ use tock_registers::{
 };
 use unimux_board::GicV2;
 
-use super::{
-    Controller, ENGINE, Interrupt, InterruptError, OURS, PEER, PRIORITY, Sender, VIRTUAL_TIMER,
-};
+use super::{Controller, ENGINE, Interrupt, InterruptError, OURS, PEER, PRIORITY, Sender};
 use crate::{
     core_id,
     gic::{Gic, registers},
@@ -209,12 +207,13 @@ impl Controller for Gic<GicV2> {
         }
         // Priority drop only, as EOImode is 1.
         interface.end.set(taken.get());
-        if intid != VIRTUAL_TIMER {
+        let interrupt = Interrupt::of(intid);
+        if !interrupt.is_the_guests() {
             self.cpu_interface_end().deactivate.set(taken.get());
         }
         // What was stored before an SGI was sent is visible after the acknowledge.
         dsb(SY);
-        Some(Interrupt::of(intid))
+        Some(interrupt)
     }
 
     fn deactivate(&self, intid: u32) {

@@ -143,7 +143,7 @@ impl Controller for Gic<GicV3> {
         // Priority drop only, as EOImode is 1.
         GicCpuInterface::end_interrupt(intid, InterruptGroup::Group1);
         let interrupt = Interrupt::of(intid.into());
-        if interrupt != Interrupt::VirtualTimer {
+        if !interrupt.is_the_guests() {
             self.deactivate(intid.into());
         }
         Some(interrupt)

@@ -1,5 +1,6 @@
 //! Loads and stores that stage 2 refused: the emulated devices, or a fault.
 
+use unimux_memory::Ipa;
 use unimux_paravirt::{ExitReason, map};
 use unimux_pci::Life;
 use unimux_trap::{Abort, Direction, Registers};
@@ -18,11 +19,12 @@ pub(super) fn data(
     abort: &Abort,
     registers: &Registers,
 ) -> (ExitReason, Outcome) {
-    // An access that the core does not describe (a pair, a vector) has no place in a device.
-    let (Some(ipa), Some(access)) = (abort.ipa, abort.access) else {
+    let (Some(ipa), false) = (abort.ipa.map(Ipa::get), abort.on_stage_1_walk) else {
         return (ExitReason::DataFault, Outcome::Fault);
     };
-    let ipa = ipa.get();
+    let Some(access) = abort.access else {
+        return undescribed(guest, abort, ipa);
+    };
     if let Some(offset) = within(ipa, map::UART_BASE, map::UART_SIZE) {
         let outcome = match access.direction {
             Direction::Read => Outcome::Loaded(access, interrupts.load_uart(offset)),
@@ -64,4 +66,22 @@ pub(super) fn data(
         return (ExitReason::Pci, outcome);
     }
     (ExitReason::DataFault, Outcome::Fault)
+}
+
+/// An access that the core does not describe: cache maintenance, of which a device has nothing to
+/// maintain, or a pair, a vector, an exclusive, which a device does not take.
+fn undescribed(guest: &Guest, abort: &Abort, ipa: u64) -> (ExitReason, Outcome) {
+    let gic = Kind::find(ipa, guest.vcpus.len()).map(|(reason, _)| reason);
+    let device = [
+        (map::UART_BASE, map::UART_SIZE, ExitReason::Console),
+        (map::ECAM_BASE, map::ECAM_SIZE, ExitReason::Pci),
+    ]
+    .into_iter()
+    .find(|(base, len_bytes, _)| within(ipa, *base, *len_bytes).is_some())
+    .map(|(.., reason)| reason);
+    match gic.or(device) {
+        None => (ExitReason::DataFault, Outcome::Fault),
+        Some(reason) if abort.cache_maintenance => (reason, Outcome::Done),
+        Some(reason) => (reason, Outcome::ExternalAbort),
+    }
 }

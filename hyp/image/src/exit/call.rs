@@ -4,7 +4,7 @@ use unimux_paravirt::{ExitReason, hypercall};
 use unimux_trap::{
     Call, NOT_SUPPORTED, Registers, SMCCC_1_1,
     psci::{ErrorCode, Function},
-    psci_result,
+    psci_result, trng,
 };
 
 use super::Outcome;
@@ -27,6 +27,7 @@ pub(super) fn handle(guest: &Guest, vcpu: usize, registers: &Registers) -> (Exit
     match Call::decode(registers) {
         Call::Psci(function) => (ExitReason::Psci, psci(guest, vcpu, function)),
         Call::PsciRefused(error) => (ExitReason::Psci, Outcome::answer(psci_result(Err(error)))),
+        Call::Trng(call) => (ExitReason::Psci, random(guest, call)),
         Call::SmcccVersion => (ExitReason::Psci, Outcome::answer(SMCCC_1_1)),
         Call::ArchFeatures { function } => {
             // SMCCC_VERSION and SMCCC_ARCH_FEATURES (DEN0028, 7.2, 7.3).
@@ -54,6 +55,20 @@ pub(super) fn handle(guest: &Guest, vcpu: usize, registers: &Registers) -> (Exit
             arguments,
         } => vendor(guest, function, &arguments),
         Call::Unknown { .. } => (ExitReason::UnknownCall, Outcome::answer(NOT_SUPPORTED)),
+    }
+}
+
+fn random(guest: &Guest, call: Result<trng::Function, ErrorCode>) -> Outcome {
+    use trng::Function as Trng;
+    match call {
+        Ok(Trng::Version) => Outcome::answer(trng::VERSION_1_0),
+        Ok(Trng::Features { function }) if Trng::is_served(function) => Outcome::answer(0),
+        Ok(Trng::Features { .. }) => Outcome::answer(NOT_SUPPORTED),
+        Ok(Trng::GetUuid) => Outcome::Answer(trng::UUID, 4),
+        Ok(Trng::Random(amount)) => {
+            Outcome::Answer(amount.answer(guest.random.lock().numbers()), 4)
+        }
+        Err(error) => Outcome::answer(psci_result(Err(error))),
     }
 }
 
@@ -98,6 +113,7 @@ fn psci(guest: &Guest, vcpu: usize, function: Function) -> Outcome {
                 NotStarted::OnPending => ErrorCode::OnPending,
             }))
         }
+        Function::CpuStandby => Outcome::Standby,
         Function::CpuOff => {
             guest.vcpus[vcpu].set_off();
             Outcome::VcpuOff

@@ -3,9 +3,10 @@
 //! Each handler says what happened as an [`Outcome`]; [`Outcome::apply`] is the one place that
 //! writes a vCPU's registers.
 //!
-//! Choices where the architecture leaves room: an access that EL2 traps and the architecture has as
+//! Choices where the architecture leaves room: what EL2 traps and the architecture has as
 //! implementation defined or as absent is UNDEFINED to the guest; ACTLR_EL1 reads as zero and
-//! ignores writes; a call that nobody knows is NOT_SUPPORTED. Everything else that has no answer
+//! ignores writes; a call that nobody knows is NOT_SUPPORTED; an access to a device that is not a
+//! plain load or store of one register is an external abort. Everything else that has no answer
 //! (outside the map, or not decodable) stops the guest.
 
 mod abort;
@@ -14,7 +15,7 @@ mod system_register;
 
 use unimux_el2::vcpu::Vcpu;
 use unimux_paravirt::ExitReason;
-use unimux_trap::{Access, Exit, Registers};
+use unimux_trap::{Access, Direction, Exit, Registers, SystemRegisterAccess};
 
 use crate::{
     guest::{Guest, lifecycle::End},
@@ -34,6 +35,8 @@ pub(crate) enum Outcome {
     Read(u8, u64),
     /// A call gives these in x0 to x3. Registers beyond the count stay.
     Answer([u64; 4], usize),
+    /// An access to a debug register, which is the vCPU's.
+    Debug(SystemRegisterAccess),
     /// There is no such instruction.
     Undefined,
     /// The vCPU waits for an interrupt, or for an event, if need be.
@@ -41,6 +44,10 @@ pub(crate) enum Outcome {
         /// For an event.
         event: bool,
     },
+    /// The device refuses the access.
+    ExternalAbort,
+    /// A call is answered with success when the vCPU has an interrupt to take.
+    Standby,
     /// The vCPU is off.
     VcpuOff,
     /// The guest's life ends.
@@ -57,6 +64,10 @@ impl Outcome {
 
     /// Writes what the vCPU is to see. `skip` says whether its PC is still at the instruction.
     pub(crate) fn apply(self, vcpu: &mut Vcpu, skip: bool) {
+        let debug = match &self {
+            Self::Debug(access) => vcpu.access_debug(access),
+            _ => None,
+        };
         let registers = &mut vcpu.frame_mut().x;
         match self {
             Self::Done | Self::Wait { .. } => {}
@@ -67,7 +78,14 @@ impl Outcome {
                     registers.set(register, value);
                 }
             }
+            Self::Standby => registers.set(0, 0),
+            Self::Debug(access) => match (debug, access.direction) {
+                (Some(value), Direction::Read) => registers.set(access.rt, value),
+                (Some(_), Direction::Write) => {}
+                (None, _) => return vcpu.inject_undefined(),
+            },
             Self::Undefined => return vcpu.inject_undefined(),
+            Self::ExternalAbort => return vcpu.inject_external_abort(),
             Self::Resume | Self::VcpuOff | Self::End(_) | Self::Fault => return,
         }
         if skip {
@@ -94,9 +112,14 @@ pub(crate) fn handle(
             ExitReason::UnknownCall,
             Outcome::answer(unimux_trap::NOT_SUPPORTED),
         ),
-        Exit::SystemRegister(access) => system_register::handle(interrupts, access, registers),
+        Exit::SystemRegister(access) => {
+            system_register::handle(guest, interrupts, access, registers)
+        }
         Exit::Wfx { event } => (ExitReason::Wait, Outcome::Wait { event: *event }),
         Exit::FloatingPoint => (ExitReason::Other, Outcome::Undefined),
+        Exit::Other { class, .. } if class.is_trapped_instruction() => {
+            (ExitReason::Other, Outcome::Undefined)
+        }
         Exit::Irq | Exit::Fiq => (ExitReason::Interrupt, Outcome::Resume),
         Exit::Serror | Exit::Other { .. } => (ExitReason::Other, Outcome::Fault),
     }

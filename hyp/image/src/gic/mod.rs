@@ -29,6 +29,9 @@ pub(crate) trait GuestGic {
     /// A register that exits.
     type Place;
 
+    /// Its CPU interface is in system registers.
+    const HAS_SYSTEM_REGISTERS: bool;
+
     /// Its names in a device tree.
     const COMPATIBLE: &'static [&'static str];
 

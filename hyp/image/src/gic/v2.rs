@@ -16,6 +16,7 @@ impl GuestGic for GicV2 {
     type Version = V2;
     type Place = u64;
 
+    const HAS_SYSTEM_REGISTERS: bool = false;
     const COMPATIBLE: &'static [&'static str] = &["arm,gic-400", "arm,cortex-a15-gic"];
     /// The CPUs that have it: all.
     const PPI_FLAGS: u32 = 0xff << 8;

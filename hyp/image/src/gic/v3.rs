@@ -16,6 +16,7 @@ impl GuestGic for GicV3 {
     type Version = V3;
     type Place = (Frame, u64);
 
+    const HAS_SYSTEM_REGISTERS: bool = true;
     const COMPATIBLE: &'static [&'static str] = &["arm,gic-v3"];
     const PPI_FLAGS: u32 = 0;
 

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     board::ThisBoard,
+    entropy::Generator,
     gic::{GuestGic, Model},
     invariant::holds,
     memory,
@@ -24,17 +25,35 @@ use crate::{
 ///
 /// # Panics
 /// If a part does not fit: the scenario was checked.
-pub(crate) fn all(scenario: &Scenario, layout: &Layout, affinities: &[u64]) -> Box<[Guest]> {
+pub(crate) fn all(
+    scenario: &Scenario,
+    layout: &Layout,
+    affinities: &[u64],
+    mut random: Generator,
+) -> Box<[Guest]> {
     (0..scenario.guests.len())
-        .map(|index| one(scenario, index, &layout.guests[index], affinities))
+        .map(|index| {
+            let place = &layout.guests[index];
+            one(scenario, index, place, affinities, random.split())
+        })
         .collect()
 }
 
 // Not in line: steps of the boot, all in one function, are larger than apart.
 #[inline(never)]
-fn one(scenario: &Scenario, index: usize, place: &GuestLayout, affinities: &[u64]) -> Guest {
+fn one(
+    scenario: &Scenario,
+    index: usize,
+    place: &GuestLayout,
+    affinities: &[u64],
+    random: Generator,
+) -> Guest {
     let guest = &scenario.guests[index];
     let peers: Vec<u32> = scenario.peers_of(index).collect();
+    let mut others = scenario.guests.iter().enumerate();
+    let owns_its_cores = others.all(|(other, it)| {
+        other == index || it.cores.iter().all(|core| !guest.cores.contains(core))
+    });
     let tree = tree::make(guest, place, index as u32, &peers);
     assert!(
         tree.len() as u64 <= map::DTB_SIZE_MAX,
@@ -99,7 +118,9 @@ fn one(scenario: &Scenario, index: usize, place: &GuestLayout, affinities: &[u64
             .collect(),
         lifecycle: Lifecycle::new(),
         on_fault: guest.on_fault,
+        random: Lock::new(random),
         baseline: scenario.baseline,
+        measures: scenario.baseline && owns_its_cores,
         completion: AtomicBool::new(false),
         listener: AtomicUsize::new(0),
     }

@@ -27,7 +27,7 @@ use unimux_scenario::OnFault;
 use unimux_stage2::{FrameArray, Tables};
 
 use self::{console::GuestConsole, lifecycle::Lifecycle, load::Program, power::VcpuPower};
-use crate::{board::GIC, gic::Model};
+use crate::{board::GIC, entropy::Generator, gic::Model};
 
 /// A guest.
 pub(crate) struct Guest {
@@ -57,8 +57,12 @@ pub(crate) struct Guest {
     pub(crate) lifecycle: Lifecycle,
     /// What to do when it faults.
     pub(crate) on_fault: OnFault,
+    /// What it gets random numbers from.
+    pub(crate) random: Lock<Generator>,
     /// The scenario allows baseline calls.
     pub(crate) baseline: bool,
+    /// It has the PMU of its cores: with baseline calls, if it owns them.
+    pub(crate) measures: bool,
     /// The engine core has raised the completion interrupt.
     pub(crate) completion: AtomicBool,
     /// The vCPU that took it last: the next one goes there at once.

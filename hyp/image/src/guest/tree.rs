@@ -69,11 +69,11 @@ const FIRMWARE_TIMER_CLOCK: &[Part] = &[
     End,
 ];
 
-/// Only the virtual timer has an interrupt here, but the binding wants the list in its order:
-/// secure physical, non-secure physical, virtual, hypervisor.
+/// A guest has the physical and the virtual timer of EL1; the binding wants the list in its order: secure
+/// physical, non-secure physical, virtual, hypervisor.
 const TIMERS: &[[u32; 3]] = &[
     [PPI, 13, PPI_LEVEL],
-    [PPI, 14, PPI_LEVEL],
+    [PPI, map::PHYSICAL_TIMER_INTID - 16, PPI_LEVEL],
     [PPI, map::TIMER_INTID - 16, PPI_LEVEL],
     [PPI, 10, PPI_LEVEL],
 ];

@@ -4,11 +4,11 @@
 
 use unimux_guest_rt::psci::numbers::{
     PSCI_AFFINITY_INFO_32, PSCI_AFFINITY_INFO_64, PSCI_CPU_FREEZE, PSCI_CPU_OFF, PSCI_CPU_ON_32,
-    PSCI_CPU_ON_64, PSCI_FEATURES, PSCI_MIGRATE_64, PSCI_STAT_COUNT_64, PSCI_SYSTEM_OFF,
-    PSCI_SYSTEM_RESET, PSCI_VERSION,
+    PSCI_CPU_ON_64, PSCI_CPU_SUSPEND_32, PSCI_CPU_SUSPEND_64, PSCI_FEATURES, PSCI_MIGRATE_64,
+    PSCI_STAT_COUNT_64, PSCI_SYSTEM_OFF, PSCI_SYSTEM_RESET, PSCI_VERSION,
 };
 use unimux_guest_rt::psci::{self, affinity, status};
-use unimux_guest_rt::{Guest, entry, vcpu};
+use unimux_guest_rt::{Guest, clock, entry, gic, timer, vcpu};
 use unimux_guest_tests::Checks;
 use unimux_guest_tests::wait::comes_true;
 
@@ -17,8 +17,16 @@ entry!(main);
 /// MPIDR_EL1 as a core reads it: bit 31 is RES1 (Arm ARM, MPIDR_EL1).
 const MPIDR_RES1: u64 = 1 << 31;
 
+/// power_state in its original format (DEN0022, 5.4.2): StateID 15:0, StateType 16, PowerLevel 25:24.
+const STANDBY: u64 = 0;
+const POWER_DOWN: u64 = 1 << 16;
+const CLUSTER_STANDBY: u64 = 1 << 24;
+const STANDBY_NS: u64 = 2_000_000;
+
 fn main(_: Guest) -> i32 {
     let mut checks = Checks::new();
+    gic::start();
+    gic::enable(timer::INTID);
     for (by, call) in [
         ("HVC", psci::by_hvc as fn(u32, [u64; 3]) -> i64),
         ("SMC", psci::by_smc),
@@ -28,6 +36,7 @@ fn main(_: Guest) -> i32 {
         checks.equal("the major version is 1", version >> 16, 1);
         for function in [
             PSCI_VERSION,
+            PSCI_CPU_SUSPEND_64,
             PSCI_CPU_OFF,
             PSCI_CPU_ON_64,
             PSCI_AFFINITY_INFO_64,
@@ -77,6 +86,23 @@ fn main(_: Guest) -> i32 {
             nobody,
             status::INVALID_PARAMETERS,
         );
+    }
+
+    for function in [PSCI_CPU_SUSPEND_32, PSCI_CPU_SUSPEND_64] {
+        let began = clock::now_ns();
+        timer::interrupt_in(STANDBY_NS);
+        let ended = psci::by_hvc(function, [STANDBY, 0, 0]);
+        checks.equal("standby ends with success", ended, status::SUCCESS);
+        let asleep = clock::now_ns() - began >= STANDBY_NS;
+        checks.holds("when there is an interrupt, which is masked", asleep);
+        let again = psci::by_hvc(function, [STANDBY, 0, 0]);
+        checks.equal("at once while it is pending", again, status::SUCCESS);
+        let taken = gic::wait(|_| timer::stop());
+        checks.equal("and the interrupt is there to take", taken, timer::INTID);
+        for state in [POWER_DOWN, CLUSTER_STANDBY, 1] {
+            let refused = psci::by_hvc(function, [state, 0, 0]);
+            checks.equal("no other state", refused, status::INVALID_PARAMETERS);
+        }
     }
 
     vcpu::prepare(1, |_| {}, 0);

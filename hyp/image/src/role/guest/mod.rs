@@ -170,6 +170,7 @@ impl Core {
                     }
                 }
                 Interrupt::VirtualTimer => self.forward(Intid::VIRTUAL_TIMER),
+                Interrupt::PhysicalTimer => self.forward(Intid::PHYSICAL_TIMER),
                 Interrupt::Alarm => time::set_alarm(None),
                 // What a peer did is in the model already; the refill finds it. So does it after a
                 // maintenance interrupt.
@@ -186,7 +187,7 @@ fn reason(interrupt: Interrupt) -> ExitReason {
         Interrupt::Engine => ExitReason::Engine,
         Interrupt::Peer => ExitReason::Peer,
         Interrupt::Maintenance => ExitReason::Maintenance,
-        Interrupt::VirtualTimer => ExitReason::Timer,
+        Interrupt::VirtualTimer | Interrupt::PhysicalTimer => ExitReason::Timer,
         Interrupt::Alarm => ExitReason::Turn,
         Interrupt::Other(_) => ExitReason::Interrupt,
     }

@@ -121,7 +121,8 @@ impl Seat {
     pub(super) fn load(&mut self) -> bool {
         self.guest.stage2.select();
         if matches!(self.state, State::On) {
-            self.registers.load(self.vcpu as u64, &self.guest.stage2);
+            self.registers
+                .load(self.vcpu as u64, &self.guest.stage2, self.guest.measures);
             self.interrupts.switch_in();
         }
         self.alarm = None;
@@ -155,7 +156,8 @@ impl Seat {
                 };
                 self.state = State::On;
                 self.registers.reset(entry, x0);
-                self.registers.load(self.vcpu as u64, &self.guest.stage2);
+                self.registers
+                    .load(self.vcpu as u64, &self.guest.stage2, self.guest.measures);
                 self.guest.stage2.forget();
                 self.interrupts.reset();
             }
@@ -205,7 +207,7 @@ impl Seat {
                     break;
                 }
                 Outcome::Wait { event: true } => return Progress::GivesWay,
-                Outcome::Wait { event: false } => {
+                Outcome::Wait { event: false } | Outcome::Standby => {
                     self.interrupts.retire();
                     if !self.interrupts.are_due() {
                         return Progress::Waiting;
