@@ -71,9 +71,7 @@ global_asm!(
     "own 0", "own 1", "own 2", "own 3",
     "guest 0", "guest 1", "guest 2", "guest 3",
     "guest 0", "guest 1", "guest 2", "guest 3",
-    ".size vectors, . - vectors",
-    ".popsection",
-    ".pushsection .text.exceptions, \"ax\"",
+    // In the rest of the last entry, which it fills.
     // x0 = sp at the fault, x1 = kind; x0 and x1 of the fault are stored.
     "own_fault_entry:",
     "    stp   x2, x3, [sp, #16]",
@@ -99,6 +97,9 @@ global_asm!(
     "    stp   x4, x5, [sp, #{own_esr}]",
     "    mov   x0, sp",
     "    b     {own_fault}",
+    ".size vectors, . - vectors",
+    ".popsection",
+    ".pushsection .text.exceptions, \"ax\"",
     // x1 = kind; the guest's x0 and x1 are on the stack, above them what enter_guest keeps.
     "guest_exit:",
     "    ldr   x0, [sp, #16]",

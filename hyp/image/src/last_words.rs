@@ -43,11 +43,10 @@ impl<C: Console> Text<C> {
         self
     }
 
-    /// `0x` and as many digits as were asked for, or as the value has.
-    fn hex(&mut self, value: u64, digits: u32) -> &mut Self {
+    /// `0x` and 16 digits.
+    fn hex(&mut self, value: u64) -> &mut Self {
         self.say("0x");
-        let digits = digits.max((67 - value.leading_zeros()) / 4);
-        for digit in (0..digits).rev() {
+        for digit in (0..16).rev() {
             let nibble = (value >> (4 * digit)) as u8 & 0xf;
             let letter = if nibble < 10 { b'0' } else { b'a' - 10 };
             self.0.write(letter + nibble);
@@ -80,7 +79,7 @@ fn end(mut text: Text<<ThisBoard as Board>::Console>, frame_pointer: u64) -> ! {
     if cfg!(debug_assertions) {
         text.say("backtrace:\n");
         backtrace::walk(frame_pointer, |address| {
-            text.say("  ").hex(address, 1).say("\n");
+            text.say("  ").hex(address).say("\n");
         });
     } else {
         text.say("no backtrace: this build keeps no frame pointers\n");
@@ -110,43 +109,25 @@ pub(crate) fn own_fault(kind: VectorKind, fault: &OwnFault) -> ! {
     let mut text = speak();
     text.say("\nUnimux took an exception on core ");
     text.decimal(core_id::get() as u64).say(": ");
-    text.say(kind.name()).say(", ");
+    text.say(kind.name()).say("\n");
     let (class, iss) = ((fault.esr >> 26) & 0x3f, fault.esr & 0x1ff_ffff);
-    text.say(class_name(class)).say("\n");
     let numbers = [
         ("esr ", fault.esr),
-        ("  class ", class),
-        ("  iss ", iss),
+        (" class ", class),
+        (" iss ", iss),
         ("\nfar ", fault.far),
-        ("  elr ", fault.elr),
-        ("  spsr ", fault.spsr),
-        ("  sp ", fault.sp),
+        (" elr ", fault.elr),
+        (" spsr ", fault.spsr),
+        (" sp ", fault.sp),
     ];
     for (name, value) in numbers {
-        text.say(name).hex(value, 1);
+        text.say(name).hex(value);
     }
     for (index, value) in (0..).zip(fault.x) {
         text.say(if index % 4 == 0 { "\nx" } else { "  x" });
         text.decimal(index);
-        text.say(if index < 10 { "  " } else { " " }).hex(value, 16);
+        text.say(if index < 10 { "  " } else { " " }).hex(value);
     }
     text.say("\n");
     end(text, fault.x[29])
-}
-
-/// Exception classes that EL2 can take from itself (Arm ARM DDI 0487, ESR_EL2.EC).
-fn class_name(class: u64) -> &'static str {
-    match class {
-        0x00 => "unknown or undefined instruction",
-        0x07 => "floating point trapped",
-        0x0e => "illegal execution state",
-        0x18 => "system register trapped",
-        0x21 => "instruction abort",
-        0x22 => "PC alignment",
-        0x25 => "data abort",
-        0x26 => "SP alignment",
-        0x2f => "SError",
-        0x3c => "BRK",
-        _ => "other",
-    }
 }
