@@ -110,11 +110,9 @@ pub(crate) fn own_fault(kind: VectorKind, fault: &OwnFault) -> ! {
     text.say("\nUnimux took an exception on core ");
     text.decimal(core_id::get() as u64).say(": ");
     text.say(kind.name()).say("\n");
-    let (class, iss) = ((fault.esr >> 26) & 0x3f, fault.esr & 0x1ff_ffff);
     let numbers = [
         ("esr ", fault.esr),
-        (" class ", class),
-        (" iss ", iss),
+        (" class ", fault.esr >> 26 & 0x3f),
         ("\nfar ", fault.far),
         (" elr ", fault.elr),
         (" spsr ", fault.spsr),

@@ -129,12 +129,20 @@ impl Seat {
         core::mem::take(&mut self.has_stale_translations)
     }
 
-    /// Takes what is its own from the core.
+    /// Takes what is its own from the core, as another seat comes.
     pub(super) fn unload(&mut self) {
+        self.clear_core();
+        if matches!(self.state, State::On) {
+            self.set_alarm();
+        }
+    }
+
+    /// Takes what is its own from the core. Nothing stands in for its timers: those of a vCPU that goes off
+    /// do not matter any more, and would fire without end.
+    fn clear_core(&mut self) {
         if matches!(self.state, State::On) {
             self.registers.save();
             self.interrupts.switch_out();
-            self.set_alarm();
         }
     }
 
@@ -176,7 +184,7 @@ impl Seat {
 
     /// Leaves for this life.
     fn leave(&mut self) {
-        self.unload();
+        self.clear_core();
         let life = self.guest.lifecycle.life();
         self.guest.lifecycle.park();
         if self.vcpu == 0 {
@@ -202,7 +210,7 @@ impl Seat {
             outcome.apply(&mut self.registers, exit.must_skip());
             match outcome {
                 Outcome::VcpuOff => {
-                    self.unload();
+                    self.clear_core();
                     self.state = State::Off;
                     break;
                 }
