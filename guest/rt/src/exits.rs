@@ -35,6 +35,19 @@ impl Exits {
         }
     }
 
+    /// Those that instructions of the guest brought about, and no interrupt of the core.
+    pub fn by_instructions(self) -> Self {
+        Self {
+            by_reason: ExitReason::ALL.map(|reason| {
+                if reason.is_interrupt() {
+                    0
+                } else {
+                    self.of(reason)
+                }
+            }),
+        }
+    }
+
     /// Exits for `reason`.
     pub fn of(self, reason: ExitReason) -> u64 {
         self.by_reason[reason as usize]

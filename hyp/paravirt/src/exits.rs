@@ -78,6 +78,19 @@ impl ExitReason {
         Self::Wait,
     ];
 
+    /// Whether it is an interrupt of the core, which on a shared one may be for another vCPU.
+    pub const fn is_interrupt(self) -> bool {
+        matches!(
+            self,
+            Self::Timer
+                | Self::Engine
+                | Self::Peer
+                | Self::Maintenance
+                | Self::Interrupt
+                | Self::Turn
+        )
+    }
+
     /// A short name for tables.
     pub const fn name(self) -> &'static str {
         match self {

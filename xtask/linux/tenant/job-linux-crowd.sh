@@ -1,5 +1,5 @@
-# Guests that share their cores. The file goes from alice to bob and back; alice starts again while she transfers;
-# then it goes to bob once more, and both sleep.
+# Guests that share their cores, with each other and with carol, who polls. The file goes from alice to bob and back;
+# alice starts again while she transfers; then it goes to bob once more, and both sleep; then to carol.
 . /lib/unimux/base.sh
 . /lib/unimux/lives.sh
 . /lib/unimux/pair.sh
@@ -12,7 +12,8 @@ alice() {
         say "starts again, in the middle of a transfer"
         reboot -f
     fi
-    quietly unimux send /payload --to bob --verify --sleep
+    quietly unimux send /payload --to bob --verify --sleep &&
+        quietly unimux send /payload --to carol --verify --operations 100 --sleep
 }
 
 bob() {

@@ -5,7 +5,9 @@
 //!
 //! Arguments: `role=a|b` (a has the file); for a, `operations=N` small operations of each kind
 //! (default 2000); `patience=SECONDS` to wait for the peer. The peer is the first of the device
-//! tree. Without one role b takes whoever says hello: a tenant, whose number only its host knows.
+//! tree. Without one, or with `peer=any`, role b takes whoever says hello: a tenant, whose number only its
+//! host knows. `core=shared` says that others have turns on the core: what interrupts it is theirs then, and
+//! of the exits only those count that the guest itself brings about.
 #![no_std]
 #![no_main]
 
@@ -48,8 +50,9 @@ impl Begun {
         }
         let arena = Buffer::take(&mut guest.memory, PAGE_BYTES)?;
         let arena_region = register(&mut session, arena)?;
+        let takes_any = guest.argument("peer") == Some("any");
         let memory = &mut guest.memory;
-        let connection = match function.peers().first() {
+        let connection = match function.peers().first().filter(|_| !takes_any) {
             Some(&peer) => Connection::open(&mut session, memory, peer, &arena_region)?,
             None => {
                 let (peer, hello) = session.wait_any(Subject::Hello)?;
@@ -98,9 +101,15 @@ impl Begun {
             Progress::Ended => after = exits::snapshot(&function),
             Progress::Moved(_) => {}
         })?;
+        let exits = after.since(before);
+        let is_shared = self.guest.argument("core") == Some("shared");
         Ok(Report {
             outcome,
-            exits: after.since(before),
+            exits: if is_shared {
+                exits.by_instructions()
+            } else {
+                exits
+            },
             digest_of,
             counters: self.session.device.query_counters()?,
         })
