@@ -1,9 +1,8 @@
 //! Loads and stores that stage 2 refused: the emulated devices, or a fault.
 
-use unimux_memory::Ipa;
 use unimux_paravirt::{ExitReason, map};
 use unimux_pci::Life;
-use unimux_trap::{Abort, Direction, Registers};
+use unimux_trap::{Abort, Access, Direction, Registers};
 
 use super::Outcome;
 use crate::{
@@ -12,6 +11,34 @@ use crate::{
     interrupts::VcpuInterrupts,
 };
 
+/// An emulated device, and where in it.
+enum Device {
+    Uart(u64),
+    Gic(ExitReason, <Kind as GuestGic>::Place),
+    Pci(u64),
+}
+
+impl Device {
+    /// The one at `ipa` in a guest of so many vCPUs.
+    fn at(ipa: u64, vcpus: usize) -> Option<Self> {
+        if let Some(offset) = within(ipa, map::UART_BASE, map::UART_SIZE) {
+            return Some(Self::Uart(offset));
+        }
+        if let Some((reason, place)) = Kind::find(ipa, vcpus) {
+            return Some(Self::Gic(reason, place));
+        }
+        within(ipa, map::ECAM_BASE, map::ECAM_SIZE).map(Self::Pci)
+    }
+
+    fn reason(&self) -> ExitReason {
+        match self {
+            Self::Uart(_) => ExitReason::Console,
+            Self::Gic(reason, _) => *reason,
+            Self::Pci(_) => ExitReason::Pci,
+        }
+    }
+}
+
 /// Carries out an access to an emulated device; anything else is outside of the guest's map.
 pub(super) fn data(
     guest: &Guest,
@@ -19,69 +46,52 @@ pub(super) fn data(
     abort: &Abort,
     registers: &Registers,
 ) -> (ExitReason, Outcome) {
-    let (Some(ipa), false) = (abort.ipa.map(Ipa::get), abort.on_stage_1_walk) else {
+    let ipa = abort.ipa.filter(|_| !abort.on_stage_1_walk);
+    let device = ipa.and_then(|ipa| Device::at(ipa.get(), guest.vcpus.len()));
+    let Some(device) = device else {
         return (ExitReason::DataFault, Outcome::Fault);
     };
-    let Some(access) = abort.access else {
-        return undescribed(guest, abort, ipa);
+    let reason = device.reason();
+    let outcome = match abort.access {
+        Some(access) => access_device(guest, interrupts, device, access, registers),
+        // Not described by the core. Of a device there is nothing to maintain in a cache;
+        None if abort.cache_maintenance => Outcome::Done,
+        // and a pair, a vector, an exclusive it does not take.
+        None => Outcome::ExternalAbort,
     };
-    if let Some(offset) = within(ipa, map::UART_BASE, map::UART_SIZE) {
-        let outcome = match access.direction {
-            Direction::Read => Outcome::Loaded(access, interrupts.load_uart(offset)),
-            Direction::Write => {
-                interrupts.store_uart(offset, access.stored_value(registers));
-                Outcome::Done
-            }
-        };
-        return (ExitReason::Console, outcome);
-    }
-    if let Some((reason, place)) = Kind::find(ipa, guest.vcpus.len()) {
-        let len_bytes = access.size.bytes();
-        let outcome = match access.direction {
-            Direction::Read => Outcome::Loaded(access, interrupts.load(place, len_bytes)),
-            Direction::Write => {
-                interrupts.store(place, len_bytes, access.stored_value(registers));
-                Outcome::Done
-            }
-        };
-        return (reason, outcome);
-    }
-    if let Some(offset) = within(ipa, map::ECAM_BASE, map::ECAM_SIZE) {
-        let len_bytes = access.size.bytes();
-        let outcome = match access.direction {
-            Direction::Read => {
-                let life = || Life {
-                    exits: guest.counters.all(),
-                    timer_exits: guest.counters.of_guest(ExitReason::Timer),
-                    lives_before: guest.lifecycle.life(),
-                    function_exits: guest.counters.of_guest(ExitReason::Engine),
-                };
-                Outcome::Loaded(access, guest.pci.lock().read(offset, len_bytes, life))
-            }
-            Direction::Write => {
-                interrupts.configure_pci(offset, len_bytes, access.stored_value(registers));
-                Outcome::Done
-            }
-        };
-        return (ExitReason::Pci, outcome);
-    }
-    (ExitReason::DataFault, Outcome::Fault)
+    (reason, outcome)
 }
 
-/// An access that the core does not describe: cache maintenance, of which a device has nothing to
-/// maintain, or a pair, a vector, an exclusive, which a device does not take.
-fn undescribed(guest: &Guest, abort: &Abort, ipa: u64) -> (ExitReason, Outcome) {
-    let gic = Kind::find(ipa, guest.vcpus.len()).map(|(reason, _)| reason);
-    let device = [
-        (map::UART_BASE, map::UART_SIZE, ExitReason::Console),
-        (map::ECAM_BASE, map::ECAM_SIZE, ExitReason::Pci),
-    ]
-    .into_iter()
-    .find(|(base, len_bytes, _)| within(ipa, *base, *len_bytes).is_some())
-    .map(|(.., reason)| reason);
-    match gic.or(device) {
-        None => (ExitReason::DataFault, Outcome::Fault),
-        Some(reason) if abort.cache_maintenance => (reason, Outcome::Done),
-        Some(reason) => (reason, Outcome::ExternalAbort),
+fn access_device(
+    guest: &Guest,
+    interrupts: &mut VcpuInterrupts,
+    device: Device,
+    access: Access,
+    registers: &Registers,
+) -> Outcome {
+    let len_bytes = access.size.bytes();
+    if access.direction == Direction::Read {
+        let loaded = match device {
+            Device::Uart(offset) => interrupts.load_uart(offset),
+            Device::Gic(_, place) => interrupts.load(place, len_bytes),
+            Device::Pci(offset) => guest.pci.lock().read(offset, len_bytes, || life_of(guest)),
+        };
+        return Outcome::Loaded(access, loaded);
+    }
+    let value = access.stored_value(registers);
+    match device {
+        Device::Uart(offset) => interrupts.store_uart(offset, value),
+        Device::Gic(_, place) => interrupts.store(place, len_bytes, value),
+        Device::Pci(offset) => interrupts.configure_pci(offset, len_bytes, value),
+    }
+    Outcome::Done
+}
+
+fn life_of(guest: &Guest) -> Life {
+    Life {
+        exits: guest.counters.all(),
+        timer_exits: guest.counters.of_guest(ExitReason::Timer),
+        lives_before: guest.lifecycle.life(),
+        function_exits: guest.counters.of_guest(ExitReason::Engine),
     }
 }
