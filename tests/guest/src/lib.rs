@@ -11,6 +11,7 @@ pub mod checks;
 pub mod lives;
 pub mod registers;
 pub mod share;
+pub mod sleeper;
 pub mod system;
 pub mod wait;
 

@@ -51,10 +51,21 @@ pub fn of_the_mortal(guest: &mut Guest, die: impl FnOnce()) -> i32 {
 
 /// As [`of_the_mortal`], who dies by a store past the end of its memory.
 #[expect(unsafe_code, reason = "writes where it must not")]
-pub fn of_one_that_faults(guest: &mut Guest) -> i32 {
+fn of_one_that_faults(guest: &mut Guest) -> i32 {
     let end = guest.ram().end;
     // SAFETY: past the end of RAM there is nothing of this program.
     of_the_mortal(guest, || unsafe { words::store(end + 0x10_0000, 1) })
+}
+
+/// Role a dies by a fault as often as the other wants, who checks that every life was as good as the
+/// first. Returns the exit code.
+pub fn by_faults(mut guest: Guest, deaths: u64) -> i32 {
+    if guest.argument("role") == Some("a") {
+        return of_one_that_faults(&mut guest);
+    }
+    let mut checks = Checks::new();
+    seen_as_good(&mut guest, deaths, &mut checks);
+    checks.code()
 }
 
 fn live(guest: &mut Guest, die: impl FnOnce()) -> Result<(), Failure> {
@@ -118,7 +129,7 @@ pub fn seen_by_the_peer(
 }
 
 /// As [`seen_by_the_peer`], and checks that every life was as good as the first.
-pub fn seen_as_good(guest: &mut Guest, deaths: u64, checks: &mut Checks) {
+fn seen_as_good(guest: &mut Guest, deaths: u64, checks: &mut Checks) {
     let result = seen_by_the_peer(guest, deaths, |life, broken| {
         checks.equal("a write arrives in this life", life.arrived, true);
         checks.holds("then the peer is gone", broken);

@@ -3,16 +3,14 @@
 #![no_std]
 #![no_main]
 
-use unimux_driver::{ArmKind, CqFlags, Error, Opcode, RecvWr, SendWr};
+use unimux_driver::{ArmKind, Error, Opcode, RecvWr, SendWr};
 use unimux_guest_rt::exits;
 use unimux_guest_rt::gic::{self, IntId};
-use unimux_guest_rt::memory::PAGE_BYTES;
 use unimux_guest_rt::paravirt::ExitReason;
 use unimux_guest_rt::{Guest, entry, timer};
 use unimux_guest_tests::Checks;
+use unimux_guest_tests::sleeper::{self, Sleeper};
 use unimux_guest_tests::wait::pass;
-use unimux_programs::connection::{Queues, register};
-use unimux_programs::{Buffer, Connection, Session};
 
 entry!(main);
 
@@ -22,25 +20,18 @@ const NAP_NS: u64 = 5_000_000;
 const PATIENCE_NS: u64 = 1_000_000_000;
 
 fn main(guest: Guest) -> i32 {
-    let mut checks = Checks::new();
-    let done = run(guest, &mut checks);
-    checks.equal("all requests are carried out", done, Ok(()));
-    checks.code()
+    sleeper::main(guest, run)
 }
 
-fn run(mut guest: Guest, checks: &mut Checks) -> Result<(), Error> {
-    let function = guest.expect_function();
-    let peer = function.peers()[0];
+fn run(guest: &Guest, sleeper: Sleeper, checks: &mut Checks) -> Result<(), Error> {
+    let Sleeper {
+        function,
+        peer,
+        mut session,
+        mut connection,
+        region,
+    } = sleeper;
     let completion = IntId(function.interrupt);
-    let mut session = Session::open(&function, &mut guest.memory)?;
-    let buffer = Buffer::take(&mut guest.memory, PAGE_BYTES)?;
-    let region = register(&mut session, buffer)?;
-    let queues = Queues {
-        flags: CqFlags::INTERRUPTS,
-        ..Queues::default()
-    };
-    let memory = &mut guest.memory;
-    let mut connection = Connection::open_with(&mut session, memory, peer, &region, queues)?;
     gic::start();
     gic::enable_edge(completion);
     gic::enable(timer::INTID);

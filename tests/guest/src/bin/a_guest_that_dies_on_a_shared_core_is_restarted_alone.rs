@@ -7,17 +7,12 @@
 #![no_main]
 
 use unimux_guest_rt::{Guest, entry};
-use unimux_guest_tests::{Checks, lives};
+use unimux_guest_tests::lives;
 
 entry!(main);
 
 const DEATHS: u64 = 3;
 
-fn main(mut guest: Guest) -> i32 {
-    if guest.argument("role") == Some("a") {
-        return lives::of_one_that_faults(&mut guest);
-    }
-    let mut checks = Checks::new();
-    lives::seen_as_good(&mut guest, DEATHS, &mut checks);
-    checks.code()
+fn main(guest: Guest) -> i32 {
+    lives::by_faults(guest, DEATHS)
 }

@@ -3,16 +3,14 @@
 #![no_std]
 #![no_main]
 
-use unimux_driver::{ArmKind, CqFlags, Error, RecvWr, SendWr};
+use unimux_driver::{ArmKind, Error, RecvWr, SendWr};
 use unimux_guest_rt::exits;
 use unimux_guest_rt::gic::{self, IntId};
-use unimux_guest_rt::memory::PAGE_BYTES;
 use unimux_guest_rt::paravirt::{ExitReason, map};
 use unimux_guest_rt::{Guest, entry, mmio, timer};
 use unimux_guest_tests::Checks;
+use unimux_guest_tests::sleeper::{self, Sleeper};
 use unimux_guest_tests::wait::pass;
-use unimux_programs::connection::{Queues, register};
-use unimux_programs::{Buffer, Connection, Session};
 
 entry!(main);
 
@@ -30,10 +28,7 @@ const COMMAND: usize = map::ECAM_BASE as usize + (1 << 15) + 4;
 const INTERRUPT_DISABLE: u32 = 1 << 10;
 
 fn main(guest: Guest) -> i32 {
-    let mut checks = Checks::new();
-    let done = run(guest, &mut checks);
-    checks.equal("all requests are carried out", done, Ok(()));
-    checks.code()
+    sleeper::main(guest, run)
 }
 
 #[expect(unsafe_code, reason = "configuration space is reached by address")]
@@ -43,18 +38,14 @@ fn command(value: u32) {
     unsafe { mmio::write32(COMMAND, value) }
 }
 
-fn run(mut guest: Guest, checks: &mut Checks) -> Result<(), Error> {
-    let function = guest.expect_function();
-    let peer = function.peers()[0];
-    let mut session = Session::open(&function, &mut guest.memory)?;
-    let buffer = Buffer::take(&mut guest.memory, PAGE_BYTES)?;
-    let region = register(&mut session, buffer)?;
-    let queues = Queues {
-        flags: CqFlags::INTERRUPTS,
-        ..Queues::default()
-    };
-    let memory = &mut guest.memory;
-    let mut connection = Connection::open_with(&mut session, memory, peer, &region, queues)?;
+fn run(guest: &Guest, sleeper: Sleeper, checks: &mut Checks) -> Result<(), Error> {
+    let Sleeper {
+        function,
+        peer,
+        mut session,
+        mut connection,
+        region,
+    } = sleeper;
 
     if guest.argument("role") == Some("a") {
         for round in 0..ROUNDS {
